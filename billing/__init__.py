@@ -1,0 +1,1 @@
+"""Decides who has paid for what; has never heard of a car."""

@@ -1,0 +1,1 @@
+"""Knows vehicles and delivers to each what billing decided."""

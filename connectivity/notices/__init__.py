@@ -1,0 +1,1 @@
+"""Tells people what happened, by mail: once per event, template and recipient."""

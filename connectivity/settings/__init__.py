@@ -1,0 +1,1 @@
+"""Settings by process: `web` (people, workers), `edge` (cars), `test`; one typed environment."""

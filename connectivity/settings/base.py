@@ -1,0 +1,107 @@
+"""What all processes share."""
+
+from django.utils.translation import gettext_lazy as _
+
+from connectivity.settings import environment as given
+from connectivity.settings import logs
+
+LOGGING = logs.LOGGING
+BASE_DIR = given.BASE_DIR
+DEBUG = given.DEBUG
+EMBEDDED = given.EMBEDDED
+SECRET_KEY = given.SECRET_KEY
+SECRET_KEY_FALLBACKS = given.SECRET_KEY_FALLBACKS
+ALLOWED_HOSTS = given.ALLOWED_HOSTS
+CLOCK_FILE = given.CLOCK_FILE
+
+SITES = given.SITES
+SITE = given.SITE
+STRIPE_SECRET_KEY = given.STRIPE_SECRET_KEY
+STRIPE_WEBHOOK_SECRETS = given.STRIPE_WEBHOOK_SECRETS
+STRIPE_API_BASE = given.STRIPE_API_BASE
+LEASE_SIGNING_KEYS = given.LEASE_SIGNING_KEYS
+VEHICLE_TOKEN_KEYS = given.VEHICLE_TOKEN_KEYS
+VEHICLE_AUDIENCE = given.VEHICLE_AUDIENCE
+POLL_SECONDS = given.POLL_SECONDS
+SANDBOX_URL = f"http://localhost:{given.SANDBOX_PORT}" if EMBEDDED else ""
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "csp",
+    "django_htmx",
+    "django_structlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "rest_framework",
+    "connectivity.accounts",
+    "connectivity.notices",
+    "billing",
+    "fleet",
+]
+
+# A pool per process; PostgreSQL itself ends what hangs (ecosystem: connections).
+DATABASES = {
+    "default": {
+        **given.DATABASE,
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=15s -c lock_timeout=5s "
+            "-c idle_in_transaction_session_timeout=30s",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Sign-in limits are counted where the accounts are, so that an emptied Redis opens no door.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "django_cache",
+    }
+}
+
+AUTH_USER_MODEL = "accounts.User"
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("de", _("German"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "connectivity" / "static"]
+
+CELERY_BROKER_URL = given.BROKER_URL
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "fleet.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Premium Connectivity",
+    "DESCRIPTION": "What a car calls: token, pairing code, entitlement check, report.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}

@@ -1,0 +1,9 @@
+"""Cars: the edge has no sessions, cookies, templates or forms."""
+
+from connectivity.settings.base import *  # noqa: F403 -- Django's settings are one namespace
+
+ROOT_URLCONF = "connectivity.edge_urls"
+ASGI_APPLICATION = "connectivity.edge.application"
+MIDDLEWARE = ["django_structlog.middlewares.RequestMiddleware"]
+APPEND_SLASH = False
+TEMPLATES = []

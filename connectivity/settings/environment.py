@@ -1,0 +1,88 @@
+"""Reads the environment once, typed; refuses to start with one message that lists all faults."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from environs import Env, EnvValidationError
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+env = Env(eager=False)
+
+
+def _join_running_system() -> None:
+    """Let a command in another shell join `make run`, whose environment is left in `var/`."""
+    folder = Path(os.environ.get("APP_DATA_DIR") or BASE_DIR / "var")
+    file = folder / "embedded.env"
+    if "DATABASE_URL" not in os.environ and file.is_file():
+        env.read_env(file, recurse=False, override=False)
+
+
+def _sites(text: str) -> dict[str, str]:
+    sites = json.loads(text)
+    if not isinstance(sites, dict) or not sites:
+        raise ValueError("SITES is a JSON object: data centre name -> Redis URL")
+    return {str(name): str(url) for name, url in sites.items()}
+
+
+def seal(rules: list[tuple[bool, str]]) -> None:
+    """Stop the start if a variable is missing or wrong, or one of `rules` (broken, message) is."""
+    problems: list[str] = []
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        for name, reasons in error.error_messages.items():
+            problems += [f"{name}: {reason}" for reason in reasons]
+    problems += [message for broken, message in rules if broken]
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        sys.exit(
+            f"The environment is not right:\n{lines}\n"
+            "See docs/operations.md for each variable, or use `make run`, which sets them all."
+        )
+
+
+env.add_parser("sites", lambda value, **_: _sites(value))
+_join_running_system()
+
+DEBUG: bool = env.bool("DEBUG", False)
+EMBEDDED: bool = env.bool("EMBEDDED", False)
+SECRET_KEY: str = env.str("SECRET_KEY")
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1"] if DEBUG else ...)
+DATABASE: dict[str, Any] = env.dj_db_url("DATABASE_URL")
+BROKER_URL: str = env.str("BROKER_URL")
+_redis_url: str = env.str("REDIS_URL", "redis://localhost:6379/0")
+SITES: dict[str, str] = env.sites("SITES", json.dumps({"local": _redis_url}))
+SITE: str = env.str("SITE", "local")
+STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRETS: list[str] = env.list("STRIPE_WEBHOOK_SECRETS")
+STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", "")
+LEASE_SIGNING_KEYS: list[str] = env.list("LEASE_SIGNING_KEYS")
+VEHICLE_TOKEN_KEYS: list[str] = env.list("VEHICLE_TOKEN_KEYS")
+VEHICLE_AUDIENCE: str = env.str("VEHICLE_AUDIENCE", "premium-connectivity")
+POLL_SECONDS: int = env.int("POLL_SECONDS", 300)
+EMAIL: dict[str, Any] = env.dj_email_url("EMAIL_URL")
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Premium Connectivity <no-reply@localhost>")
+WEB_PORT: int = env.int("WEB_PORT", 8000)
+EDGE_PORT: int = env.int("EDGE_PORT", 8001)
+SANDBOX_PORT: int = env.int("SANDBOX_PORT", 8002)
+CLOCK_FILE: str = env.str("CLOCK_FILE", "")
+
+seal(
+    [
+        (EMBEDDED and not DEBUG, "EMBEDDED: the embedded servers are for development; set DEBUG=1"),
+        (bool(CLOCK_FILE) and not EMBEDDED, "CLOCK_FILE: the clock moves in embedded mode only"),
+        (
+            bool(STRIPE_API_BASE) and str(STRIPE_SECRET_KEY).startswith("sk_live_"),
+            "STRIPE_API_BASE: a live key speaks to Stripe only; unset STRIPE_API_BASE",
+        ),
+        (
+            not DEBUG and bool(SITES) and BROKER_URL in (SITES or {}).values(),
+            "BROKER_URL: it is also a site's; emptying a cache must not empty the queue",
+        ),
+        (bool(SITES) and SITE not in (SITES or {}), f"SITE: {SITE!r} is not one of SITES"),
+    ]
+)

@@ -1,0 +1,18 @@
+"""The facts of cars: what each is, whose, what it was told and confirmed; decides nothing."""
+
+from fleet.models.delivery import Delivery, Report, UsedAssertion
+from fleet.models.journal import DomainEvent
+from fleet.models.pairing import Claim, Pairing, PairingAttempt
+from fleet.models.vehicles import Ownership, Vehicle
+
+__all__ = [
+    "Claim",
+    "Delivery",
+    "DomainEvent",
+    "Ownership",
+    "Pairing",
+    "PairingAttempt",
+    "Report",
+    "UsedAssertion",
+    "Vehicle",
+]

@@ -1,0 +1,34 @@
+"""What happened to cars."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from fleet.models.vehicles import Vehicle
+
+
+class DomainEvent(models.Model):
+    """The audit trail of the fleet: what happened, to which car, by whom; rows are only added."""
+
+    kind = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    vehicle = models.ForeignKey(
+        Vehicle, models.CASCADE, null=True, blank=True, related_name="events"
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    data = models.JSONField(default=dict)
+    # The one column that changes: connectivity.notices stamps what it has told people.
+    noticed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["vehicle", "at"], name="fleet_event_by_vehicle"),
+            models.Index(
+                fields=["id"], condition=Q(noticed_at__isnull=True), name="fleet_event_unnoticed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M:%S}"
