@@ -1,0 +1,285 @@
+"""Decides what one car does next: get a token, ask for a code, check, adopt, report, wait; it must
+never know how many other cars there are, nor how its screen looks.
+"""
+
+import dataclasses
+import datetime as dt
+import math
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sandbox.car import answers, protocol
+from sandbox.car import lease as leases
+from sandbox.car.answers import Answer, Kind, SetbackError
+from sandbox.car.conversation import Conversation
+from sandbox.car.notebook import Notebook
+from sandbox.car.storage import APPLIED, FAILED, Memory, Report, Storage, Switches
+from sandbox.car.timekeeping import CarClock, Seconds
+from sandbox.car.wire import Wire
+
+_KEYS_GOOD_FOR = 86_400.0
+
+
+@dataclass
+class Errand:
+    """Something that a car repeats: when it is due, and how often it failed in a row."""
+
+    due: float = 0.0
+    failures: int = 0
+
+    def now(self) -> None:
+        """Makes it due at once, forgetting earlier failures."""
+        self.due, self.failures = 0.0, 0
+
+    def done(self, next_due: float = 0.0) -> None:
+        """Puts it off as planned."""
+        self.due, self.failures = next_due, 0
+
+    def put_off(self, now: float, setback: SetbackError, chance: random.Random) -> None:
+        """Puts it off after a failure, longer each time, never less than the edge asked."""
+        self.failures += 1
+        self.due = now + protocol.backoff(self.failures, setback.at_least, chance)
+
+
+class Car:
+    """One car. Call `turn` again and again; what it learns is in `memory`, and on disk."""
+
+    def __init__(
+        self,
+        vin: str,
+        private_key: bytes,
+        *,
+        audience: str,
+        storage: Storage,
+        wire: Wire,
+        wall: Seconds,
+        chance: random.Random,
+    ) -> None:
+        self.vin = vin
+        self._storage = storage
+        self._wire = wire
+        self._chance = chance
+        self._notebook = Notebook(storage, vin)
+        self._clock = CarClock(wall, offset=self.memory.clock_offset, floor=self.memory.clock_floor)
+        self._edge = Conversation(self._notebook, private_key, audience, wire, self._clock)
+        self._switches = Switches()
+        self._pairing, self._check, self._report = Errand(), Errand(), Errand()
+        self._keys = Errand(due=self.memory.jwks_fetched_at + _KEYS_GOOD_FOR)
+        self._lease: leases.Lease | None = None
+        self._lease_read_from = ("", 0.0)
+        self._repeat_last_report()
+
+    @property
+    def memory(self) -> Memory:
+        """What the car knows now."""
+        return self._notebook.memory
+
+    def _repeat_last_report(self) -> None:
+        # The edge may have lost it in a restore, so each start says it again.
+        if self.memory.report:
+            self._notebook.note(report=dataclasses.replace(self.memory.report, settled=False))
+
+    async def turn(self) -> None:
+        """Does all that is due; never raises for what the edge or the network did."""
+        self._notice(self._storage.switches(self.vin))
+        if not self._switches.asleep:
+            await self._try(self._pairing, self._ask_for_code)
+            await self._try(self._check, self._ask_what_it_may)
+            if self.memory.jwks:
+                await self._try(self._keys, self._fetch_keys)
+            # Held or not is asked at the last moment: the button may have been pressed meanwhile.
+            self._notice(self._storage.switches(self.vin))
+            await self._try(self._report, self._send_report)
+        self._save()
+
+    def rest(self) -> float:
+        """Seconds until something is due; infinity while the car sleeps."""
+        if self._switches.asleep:
+            return math.inf
+        dues = [self._check.due]
+        if self._wants_code():
+            dues.append(self._pairing.due)
+        if self._owed_report():
+            dues.append(self._report.due)
+        if self.memory.jwks:
+            dues.append(self._keys.due)
+        return max(0.0, min(dues) - self._clock.now())
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether the car was asleep when it last looked."""
+        return self._switches.asleep
+
+    def is_called(self) -> bool:
+        """Whether somebody has used the car's switches since it last looked."""
+        return self._storage.switches(self.vin) != self._switches
+
+    def verdict(self) -> leases.Verdict:
+        """What the car may do now by its lease alone, online or not."""
+        lease = self._good_lease()
+        return lease.verdict(self._clock.now()) if lease else leases.Verdict(leases.STANDARD, ())
+
+    def _notice(self, switches: Switches) -> None:
+        before, self._switches = self._switches, switches
+        self._edge.signal = not switches.no_signal
+        pressed = switches.pairing_presses > before.pairing_presses
+        woken = before.asleep and not switches.asleep
+        if pressed:
+            self._pairing.now()
+        if pressed or woken or before.no_signal != switches.no_signal:
+            self._check.now()
+        if woken or before.reports_held != switches.reports_held:
+            self._report.now()
+
+    async def _try(self, errand: Errand, action: Callable[[], Awaitable[None]]) -> None:
+        if self._clock.now() < errand.due:
+            return
+        try:
+            await action()
+        except SetbackError as setback:
+            errand.put_off(self._clock.now(), setback, self._chance)
+            self._notebook.note(problem=setback.words, problem_kind=setback.kind.value)
+
+    def _wants_code(self) -> bool:
+        return self._switches.pairing_presses > self.memory.pairing_answered
+
+    async def _ask_for_code(self) -> None:
+        presses = self._switches.pairing_presses
+        if not self._wants_code():
+            return
+        try:
+            code = answers.on_pairing(await self._edge.ask_with_token(self._wire.pairing))
+        except SetbackError as setback:
+            if setback.kind is not Kind.REFUSED:
+                raise
+            self._notebook.note(
+                pairing_code="", pairing_problem=setback.words, pairing_answered=presses
+            )
+        else:
+            self._notebook.note(
+                pairing_code=code.value,
+                pairing_expires_at=self._clock.now() + code.expires_in,
+                pairing_problem="",
+                pairing_answered=presses,
+            )
+        self._pairing.done()
+
+    async def _ask_what_it_may(self) -> None:
+        # Without a lease that holds, "not modified" would leave the car with nothing.
+        etag = self.memory.etag if self._good_lease() else ""
+        answer = await self._edge.ask_with_token(self._wire.check, etag)
+        step = self._judge(answer)
+        if isinstance(step, protocol.Refuse) and step.reason == leases.Reason.UNKNOWN_KEY:
+            await self._fetch_keys_or_wait(answer.poll_after)
+            step = self._judge(answer)
+        self._take(step)
+        self._check.done(self._clock.now() + answer.poll_after)
+
+    def _judge(self, answer: Answer) -> protocol.Step:
+        memory = self.memory
+        held = protocol.Held(self.vin, memory.version, memory.catalog, self._lease_keys())
+        return protocol.on_check(answer, held, self._clock.now())
+
+    def _take(self, step: protocol.Step) -> None:
+        self._notebook.note(problem="", problem_kind="")
+        if isinstance(step, protocol.Adopt):
+            self._adopt(step)
+        elif isinstance(step, protocol.Refuse):
+            self._notebook.note(problem=step.detail, problem_kind=Kind.REFUSED.value)
+            self._owe_report(step.version, step.catalog, FAILED, step.reason)
+        elif isinstance(step, protocol.Outdated):
+            self._notebook.note(problem=step.detail, problem_kind=Kind.REFUSED.value)
+
+    def _adopt(self, step: protocol.Adopt) -> None:
+        document = step.document
+        self._clock.witness(step.lease.issued_at)
+        self._notebook.note(
+            version=document.version,
+            catalog=document.catalog,
+            document=dict(document.raw),
+            etag=step.etag or "",
+            lease=document.lease,
+        )
+        self._owe_report(document.version, document.catalog, APPLIED, "")
+
+    def _owe_report(self, version: int, catalog: int, result: str, reason: str) -> None:
+        report = Report(version, catalog, result, reason, at=self._clock.now())
+        if self.memory.report is None or not self.memory.report.makes_needless(report):
+            self._notebook.note(report=report)
+            self._report.now()
+
+    def _owed_report(self) -> Report | None:
+        report = self.memory.report
+        held_back = report is None or report.settled or self._switches.reports_held
+        return None if held_back else report
+
+    async def _send_report(self) -> None:
+        report = self._owed_report()
+        if report is None:
+            return
+        body = {
+            "version": report.version,
+            "catalog": report.catalog,
+            "result": report.result,
+            "reason": report.reason,
+            "at": dt.datetime.fromtimestamp(int(report.at), dt.UTC).isoformat(),
+        }
+        refused = protocol.on_report(await self._edge.ask_with_token(self._wire.report, body))
+        self._notebook.note(report=dataclasses.replace(report, settled=True))
+        if refused:
+            self._notebook.note(problem=refused, problem_kind=Kind.REFUSED.value)
+        self._report.done()
+
+    async def _fetch_keys_or_wait(self, poll_after: float) -> None:
+        try:
+            await self._fetch_keys()
+        except SetbackError as setback:
+            # The check itself was answered, so its next one comes no sooner than it was told.
+            at_least = max(setback.at_least, poll_after)
+            raise SetbackError(setback.words, setback.kind, at_least=at_least) from None
+
+    async def _fetch_keys(self) -> None:
+        jwks = answers.on_keys(await self._edge.ask(self._wire.keys))
+        self._notebook.note(jwks=jwks, jwks_fetched_at=self._clock.now())
+        self._keys.done(self._clock.now() + _KEYS_GOOD_FOR)
+        if self.memory.lease and self._signed_lease() is None:
+            # A key that is no longer published voids the leases under it.
+            self._notebook.note(lease="", etag="")
+            self._check.now()
+
+    def _lease_keys(self) -> leases.Keys:
+        return leases.parse_keys(self.memory.jwks)
+
+    def _good_lease(self) -> leases.Lease | None:
+        lease = self._signed_lease()
+        if lease is None:
+            return None
+        try:
+            lease.check_time(self._clock.now())
+        except leases.LeaseError:
+            return None
+        return lease
+
+    def _signed_lease(self) -> leases.Lease | None:
+        # A signature costs a tenth of a millisecond, so a lease is read once for a set of keys.
+        told = (self.memory.lease, self.memory.jwks_fetched_at)
+        if told != self._lease_read_from:
+            self._lease_read_from = told
+            try:
+                self._lease = leases.read(told[0], keys=self._lease_keys(), vin=self.vin)
+            except leases.LeaseError:
+                self._lease = None
+        return self._lease
+
+    def _save(self) -> None:
+        if self._clock.offset != self.memory.clock_offset:
+            # What was put off was put off by a clock that was wrong.
+            for errand in (self._pairing, self._report, self._keys):
+                errand.now()
+        self._notebook.note(
+            clock_offset=self._clock.offset,
+            clock_floor=self._clock.floor,
+            next_check_at=0 if self._switches.asleep else self._check.due,
+        )
+        self._notebook.save()

@@ -1,0 +1,35 @@
+"""Reads the car's environment; it must never know anything of the product but its addresses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_DATA_DIR = "var/sandbox/car"
+DEFAULT_EDGE_URL = "http://localhost:8001"
+DEFAULT_AUDIENCE = "premium-connectivity"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Where the cars keep their storage, whom they call, and where the moved time stands."""
+
+    data_dir: Path
+    edge_url: str
+    audience: str
+    clock_file: Path
+
+
+def from_environment(environ: Mapping[str, str]) -> Config:
+    """The configuration that the environment names; empty variables count as unset."""
+    data_dir = Path(environ.get("CAR_DATA_DIR") or DEFAULT_DATA_DIR).resolve()
+    return Config(
+        data_dir=data_dir,
+        edge_url=(environ.get("EDGE_URL") or DEFAULT_EDGE_URL).rstrip("/"),
+        audience=environ.get("VEHICLE_AUDIENCE") or DEFAULT_AUDIENCE,
+        clock_file=clock_file(data_dir, environ),
+    )
+
+
+def clock_file(data_dir: Path, environ: Mapping[str, str]) -> Path:
+    """The file with the offset that moves time for every process of one copy of the product."""
+    return Path(environ.get("CLOCK_FILE") or data_dir.parent.parent / "clock")

@@ -1,0 +1,69 @@
+"""Runs the one car whose screen people see: it heeds the screen's buttons at once and says each
+change in one line; it must never know what the buttons look like.
+"""
+
+import asyncio
+import random
+import time
+
+from sandbox.car import identity, keys
+from sandbox.car.car import Car
+from sandbox.car.config import Config
+from sandbox.car.stopping import run_until_stopped
+from sandbox.car.storage import Storage
+from sandbox.car.wire import Wire, session
+from sandbox.clock import Clock
+
+# A button must feel instant, and reading one row five times a second costs nothing.
+_LOOK_EVERY = 0.2
+_BEAT_EVERY = 2.0
+
+
+async def run(config: Config) -> None:
+    """Drives the demo car until Ctrl-C or SIGTERM."""
+    storage = Storage(config.data_dir)
+    vin = identity.DEMO.vin
+    key = storage.enrol([vin], keys.new_key)[vin]
+    try:
+        async with session(connections=2) as client:
+            car = Car(
+                vin,
+                key,
+                audience=config.audience,
+                storage=storage,
+                wire=Wire(client, config.edge_url),
+                wall=Clock(config.clock_file).now,
+                chance=random.Random(),
+            )
+            await run_until_stopped([_drive(car), _beat(storage, vin)])
+    finally:
+        # The screen says at once that the car's computer is off.
+        storage.beat(vin, 0)
+        storage.close()
+
+
+async def _drive(car: Car) -> None:
+    said = ""
+    while True:
+        await car.turn()
+        line = headline(car)
+        if line != said:
+            print(f"car {car.vin}: {line}", flush=True)
+            said = line
+        while not car.is_called() and car.rest() > 0:  # noqa: ASYNC110 - the buttons are in another process
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _beat(storage: Storage, vin: str) -> None:
+    while True:
+        storage.beat(vin, time.time())
+        await asyncio.sleep(_BEAT_EVERY)
+
+
+def headline(car: Car) -> str:
+    """What there is to say of a car, in a line that changes only when something did."""
+    if car.is_asleep:
+        return "asleep"
+    verdict = car.verdict()
+    plan = f"{verdict.plan}, {len(verdict.features)} extra features"
+    return f"{plan}. {car.memory.problem}" if car.memory.problem else f"{plan}, online"

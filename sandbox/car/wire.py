@@ -1,0 +1,102 @@
+"""Carries a car's calls to the edge and its answers back; it must never know what they mean."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from sandbox.car.answers import Answer, Kind, SetbackError
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
+_LARGEST_BODY = 1_000_000
+
+Tally = Callable[[str, int | None, float], None]
+
+
+def no_tally(call: str, status: int | None, seconds: float) -> None:
+    """Counts nothing."""
+
+
+@contextlib.asynccontextmanager
+async def session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client with at most so many connections, shared by the cars of a process."""
+    connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=60)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=_TIMEOUT,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "sandbox-car/1"},
+    ) as client:
+        yield client
+
+
+class Wire:
+    """The calls of the contract. Each raises SetbackError where no answer came."""
+
+    def __init__(
+        self, client: aiohttp.ClientSession, edge_url: str, tally: Tally = no_tally
+    ) -> None:
+        self._client = client
+        self._base = f"{edge_url}/vehicle/v1"
+        self._tally = tally
+
+    async def token(self, assertion: str) -> Answer:
+        """Asks for an access token for an assertion (RFC 7523)."""
+        form = {"grant_type": GRANT_TYPE, "assertion": assertion}
+        return await self._call("token", "POST", "/token", data=form)
+
+    async def pairing(self, token: str) -> Answer:
+        """Asks for a code that the owner can type in."""
+        return await self._call("pairing", "POST", "/pairing", headers=_bearer(token))
+
+    async def check(self, token: str, etag: str) -> Answer:
+        """Asks what this car may do, if that differs from the document with this ETag."""
+        headers = _bearer(token)
+        if etag:
+            headers["If-None-Match"] = etag
+        return await self._call("check", "GET", "/entitlement", headers=headers)
+
+    async def report(self, token: str, report: Mapping[str, Any]) -> Answer:
+        """Says what this car did with a document."""
+        headers = _bearer(token)
+        return await self._call(
+            "report", "PUT", "/entitlement/report", headers=headers, json=report
+        )
+
+    async def keys(self) -> Answer:
+        """Asks for the keys under which leases are signed."""
+        return await self._call("keys", "GET", "/keys")
+
+    async def _call(self, call: str, method: str, path: str, **options: Any) -> Answer:
+        started = time.perf_counter()
+        status: int | None = None
+        try:
+            async with self._client.request(
+                method, self._base + path, allow_redirects=False, **options
+            ) as response:
+                body = await _body(response)
+                status = response.status
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status, headers, body)
+        except TimeoutError:
+            raise SetbackError("The service did not answer in time.", Kind.SILENT) from None
+        except (aiohttp.ClientError, OSError):
+            raise SetbackError("The service cannot be reached.", Kind.SILENT) from None
+        finally:
+            self._tally(call, status, time.perf_counter() - started)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = await response.content.read(_LARGEST_BODY + 1)
+    while len(body) <= _LARGEST_BODY and (more := await response.content.read(_LARGEST_BODY)):
+        body += more
+    if len(body) > _LARGEST_BODY:
+        raise aiohttp.ClientPayloadError("the answer is too large for a car")
+    return body
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
