@@ -22,3 +22,7 @@ from connectivity.settings.web import *  # noqa: E402, F403 -- after the placeho
 from connectivity.settings.web import DATABASES  # noqa: E402
 
 DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5}
+
+# Tasks run where they are sent, after the commit; real workers run in tests/acceptance.
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_TASK_EAGER_PROPAGATES = True

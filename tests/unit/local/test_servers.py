@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from dj_database_url import parse
-from kombu import Connection
+from kombu.connection import Connection
 from redis import Redis
 
 from connectivity.local import accounts, binaries
@@ -82,9 +82,8 @@ def test_the_url_means_the_same_to_django_as_to_psycopg(tmp_path: Path) -> None:
     with embedded_postgres(tmp_path / "With Capitals", durable=False) as url:
         django = parse(url)
         with psycopg.connect(host=django["HOST"], user=django["USER"], dbname=django["NAME"]) as it:
-            settings = dict(
-                it.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [NAMES])
-            )
+            query = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+            settings = {str(name): value for name, value in it.execute(query, [NAMES])}
     assert settings == {
         "data_checksums": "on",
         "fsync": "off",

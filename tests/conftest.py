@@ -1,0 +1,67 @@
+"""What every test may ask for: the clock, the sandbox, a clean Redis; and the suite's own last word."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+
+from billing import clock
+from tests.servers import RECORDS
+
+NOW = datetime(2026, 11, 22, 8, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A fixed instant for what takes the time as an argument."""
+    return NOW
+
+
+class MovableClock:
+    """The system's own clock, moved forward through its file."""
+
+    def advance(self, **by: int) -> datetime:
+        """Move it by that many days, hours, minutes or seconds and return the new time."""
+        from datetime import timedelta
+
+        clock.advance(int(timedelta(**by).total_seconds()))
+        return clock.now()
+
+
+@pytest.fixture
+def moving_clock(tmp_path: Path, settings) -> MovableClock:
+    """A clock of this test's own."""
+    settings.CLOCK_FILE = str(tmp_path / "clock")
+    return MovableClock()
+
+
+@pytest.fixture(autouse=True)
+def _clean_site() -> Iterator[None]:
+    """Each test meets an empty site: what one test cached says nothing to the next."""
+    yield
+    for url in django_settings.SITES.values():
+        with redis.Redis.from_url(url) as site:
+            site.flushdb()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """In CI a skip is a failure: a machine that lacks a tool proves nothing."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"CI allows no skip: {report.longrepr}"
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """After the last test, over all workers' records: did we speak Stripe's language?"""
+    if hasattr(session.config, "workerinput"):
+        return
+    from tests.contract import verdict
+
+    verdict.give(session, Path(os.environ[RECORDS]))

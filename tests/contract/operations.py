@@ -1,0 +1,32 @@
+"""Which operations billing.gateway uses, read from its source, so that no list can go stale."""
+
+import ast
+from pathlib import Path
+
+GATEWAY = Path(__file__).parents[2] / "billing" / "gateway.py"
+VERBS = {"create": "POST", "list": "GET", "retrieve": "GET", "update": "POST", "cancel": "DELETE"}
+
+
+def used_by_gateway() -> set[tuple[str, str]]:
+    """Return (method, path template) for each `client.v1.….verb(` in the gateway."""
+    calls = (node.func for node in ast.walk(ast.parse(GATEWAY.read_text())) if isinstance(node, ast.Call))
+    chains = (_chain(call) for call in calls if isinstance(call, ast.Attribute))
+    return {_operation(chain[chain.index("v1") + 1 :]) for chain in chains if "v1" in chain}
+
+
+def _chain(node: ast.expr) -> list[str]:
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    return names
+
+
+def _operation(names: list[str]) -> tuple[str, str]:
+    *resource, verb = names
+    path = "/v1/" + "/".join(resource)
+    if verb in ("retrieve", "update", "cancel"):
+        path += "/{id}"
+    elif verb not in VERBS:
+        return "POST", f"{path}/{{id}}/{verb}"
+    return VERBS[verb], path
