@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# Each child carries it, and so does all that a child starts: by this a leftover is known as ours.
+MARK = "SUPERVISED_DATA_DIR"
 LAUNCHER = Path(__file__).with_name("launch.py")
 LOG_LIMIT = 5_000_000  # bytes; a longer log is set aside at the next start
-LAUNCH_REFUSED = 125
 POLL = 0.02  # seconds between two looks at something that is about to happen
 
 

@@ -1,0 +1,102 @@
+"""Decides which command line each process of `make run` has; must never start one."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectivity.local.environment import Ports
+from connectivity.local.process import MARK, Program, set_aside
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The product's processes and the world outside, for one data directory."""
+
+    root: Path
+    data_dir: Path
+    ports: Ports
+    # What the person's own shell holds, and what holds for this run.
+    given: Mapping[str, str]
+    effective: Mapping[str, str]
+
+    def prepare(self) -> Program:
+        """Migrates, loads the demo's people and cars, and ends."""
+        return self._product("prepare", "connectivity.local.prepare")
+
+    def web(self) -> Program:
+        """People."""
+        return self._product(
+            "web",
+            *("gunicorn", "connectivity.wsgi:application", "--no-control-socket"),
+            *("--bind", f"127.0.0.1:{self.ports.web}", "--graceful-timeout", "3"),
+            *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+        )
+
+    def edge(self) -> Program:
+        """Cars."""
+        return self._product(
+            "edge",
+            *("uvicorn", "connectivity.edge:application", "--no-access-log"),
+            *("--host", "127.0.0.1", "--port", str(self.ports.edge)),
+            *("--timeout-graceful-shutdown", "3"),
+        )
+
+    def worker(self) -> Program:
+        """Celery's tasks; alone here, it has no neighbours to gossip with."""
+        return self._product(
+            "worker",
+            *("celery", "-A", "connectivity", "worker", "--loglevel", "INFO"),
+            *("--concurrency", "2", "--without-gossip", "--without-mingle"),
+        )
+
+    def beat(self) -> Program:
+        """Celery's schedule."""
+        schedule = self.data_dir / "beat" / "schedule"
+        schedule.parent.mkdir(mode=0o700, exist_ok=True)
+        return self._product(
+            "beat",
+            *("celery", "-A", "connectivity", "beat", "--loglevel", "INFO"),
+            *("--schedule", str(schedule), "--pidfile", ""),
+        )
+
+    def sandbox(self) -> Program:
+        """Stripe, and the mailbox."""
+        return self._outside("sandbox", "sandbox")
+
+    def car(self) -> Program:
+        """One car on the road."""
+        return self._outside("car", "sandbox.car")
+
+    def _product(self, name: str, *arguments: str) -> Program:
+        own = self._sandbox_environment() if name == "prepare" else {}
+        return self._program(name, arguments, {**self.effective, **own})
+
+    def _outside(self, name: str, *arguments: str) -> Program:
+        # The world outside gets addresses and the clock, and none of the product's secrets.
+        return self._program(name, arguments, self._sandbox_environment())
+
+    def _sandbox_environment(self) -> dict[str, str]:
+        sandbox = self.data_dir / "sandbox"
+        return {
+            "CLOCK_FILE": self.effective["CLOCK_FILE"],
+            "SANDBOX_DATA_DIR": str(sandbox),
+            "SANDBOX_PORT": str(self.ports.sandbox),
+            "SANDBOX_SMTP_PORT": str(self.ports.smtp),
+            "SANDBOX_WEBHOOK_URL": f"http://localhost:{self.ports.web}/billing/webhook/",
+            "SANDBOX_WEBHOOK_SECRET": self.effective["STRIPE_WEBHOOK_SECRETS"].split(",")[0],
+            "CAR_DATA_DIR": str(sandbox / "car"),
+            "EDGE_URL": f"http://localhost:{self.ports.edge}",
+        }
+
+    def _program(self, name: str, arguments: tuple[str, ...], own: Mapping[str, str]) -> Program:
+        log = self.data_dir / "log" / f"{name}.log"
+        set_aside(log)
+        mark = {MARK: str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        return Program(
+            name=name,
+            argv=(sys.executable, "-m", *arguments),
+            env={**self.given, **own, **mark},
+            cwd=self.root,
+            log=log,
+        )
