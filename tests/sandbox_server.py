@@ -1,4 +1,4 @@
-"""Runs a sandbox in threads of the test's own process, for every test that needs the world outside."""
+"""Runs a sandbox in threads of the test's own process."""
 
 import contextlib
 import dataclasses

@@ -1,0 +1,72 @@
+"""Puts the world outside together in one web application: Stripe, the mailbox, the car's screen."""
+
+import datetime as dt
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from sandbox.car import screen
+from sandbox.config import Config, refuse_danger
+from sandbox.mail import pages as mail_pages
+from sandbox.mail.inbox import Inbox
+from sandbox.stripe import api, controls
+from sandbox.stripe import pages as stripe_pages
+from sandbox.stripe.objects.event import API_VERSION
+from sandbox.stripe.words import ENGLISH
+from sandbox.stripe.world import World
+
+_SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(config: Config) -> flask.Flask:
+    """The whole sandbox as one WSGI application.
+
+    `app.extensions` holds its `world` and `inbox`; who serves the app starts and stops the world.
+    """
+    refuse_danger(config)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    app = flask.Flask("sandbox")
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    world = app.extensions["world"] = World(config)
+    inbox = app.extensions["inbox"] = Inbox(config.data_dir / "mail.sqlite3")
+    app.register_blueprint(api.create_blueprint(world))
+    app.register_blueprint(stripe_pages.create_blueprint(world))
+    app.register_blueprint(controls.create_blueprint(world))
+    app.register_blueprint(mail_pages.create_blueprint(inbox))
+    app.register_blueprint(screen.create_blueprint(config.data_dir / "car"))
+
+    @app.get("/")
+    def front() -> str:
+        with world.store.reading() as tx:
+            waiting = "json_extract(body, '$.status') = 'open'"
+            newest = "ORDER BY seq DESC LIMIT 10"
+            return flask.render_template(
+                "front.html",
+                now=dt.datetime.fromtimestamp(tx.now, dt.UTC),
+                version=API_VERSION,
+                sessions=tx.select("checkout.session", waiting, tail=newest),
+                invoices=tx.select("invoice", tail=newest),
+                words=ENGLISH,
+            )
+
+    @app.errorhandler(HTTPException)
+    def problem(error: HTTPException) -> tuple[str, int]:
+        return flask.render_template("problem.html", problem=error), error.code or 500
+
+    @app.get("/livez")
+    def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.after_request
+    def secure(response: flask.Response) -> flask.Response:
+        for name, value in _SECURITY.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return app

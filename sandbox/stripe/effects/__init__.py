@@ -1,0 +1,1 @@
+"""What happens to several objects at once when money moves or time passes."""

@@ -1,0 +1,29 @@
+"""Charges a card: the charge, its intent, and the events that tell of them."""
+
+from sandbox.stripe.cards import Decline
+from sandbox.stripe.events import emit
+from sandbox.stripe.objects import payment
+from sandbox.stripe.store import Body, Transaction
+
+
+def attempt(tx: Transaction, intent: Body, method: Body, decline: Decline | None) -> None:
+    """Try to collect a stored intent's amount from a stored card."""
+    charge = tx.insert(payment.charge(tx, intent, method, decline))
+    if decline is None:
+        intent.update(
+            amount_received=intent["amount"],
+            last_payment_error=None,
+            latest_charge=charge["id"],
+            payment_method=method["id"],
+            status="succeeded",
+        )
+    else:
+        intent.update(
+            last_payment_error=payment.payment_error(decline, charge, method),
+            latest_charge=charge["id"],
+            payment_method=None,
+            status="requires_payment_method",
+        )
+    tx.save(intent)
+    emit(tx, "charge.failed" if decline else "charge.succeeded", charge)
+    emit(tx, "payment_intent.payment_failed" if decline else "payment_intent.succeeded", intent)

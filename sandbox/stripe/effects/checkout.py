@@ -1,0 +1,190 @@
+"""What paying on the Checkout page does: one session pays once, ever, or not at all."""
+
+import dataclasses
+
+from sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, kept_behaviour
+from sandbox.stripe.due import schedule, unschedule
+from sandbox.stripe.effects import charging, invoicing
+from sandbox.stripe.effects.periods import next_boundary
+from sandbox.stripe.events import emit
+from sandbox.stripe.objects import payment
+from sandbox.stripe.objects import subscription as shapes
+from sandbox.stripe.objects.customer import customer as new_customer
+from sandbox.stripe.objects.session import customer_details
+from sandbox.stripe.store import Body, Transaction
+
+EXPIRE = "checkout.expire"
+
+
+class ClosedError(Exception):
+    """The session takes no payment: it is complete or expired."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of an attempt: paid, refused by the bank, or waiting for the bank's question."""
+
+    decline: Decline | None = None
+    authenticate: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Buyer:
+    """What the buyer typed in beside the card."""
+
+    name: str
+    email: str
+
+
+def open_session(tx: Transaction, session: Body, line_items: list[Body], data: Body) -> Body:
+    """Store a new session and have it expire; `data` is its subscription_data."""
+    tx.insert(session, {"line_items": line_items, "subscription_data": data})
+    schedule(tx, EXPIRE, session["id"], due_at=session["expires_at"])
+    return session
+
+
+def expire(tx: Transaction, session_id: str) -> None:
+    """Close a session that nobody paid; one that is closed already stays as it is."""
+    session = tx.get("checkout.session", session_id)
+    unschedule(tx, EXPIRE, session_id)
+    if session["status"] == "open":
+        tx.change(session, status="expired", url=None)
+        emit(tx, "checkout.session.expired", session)
+
+
+def present(tx: Transaction, session_id: str, card: Card, buyer: Buyer) -> Outcome:
+    """Pay with a card that was just typed in; raises ClosedError."""
+    session = _payable(tx, session_id)
+    method = payment.payment_method(tx, card, name=buyer.name, email=buyer.email)
+    tx.insert(method, kept_behaviour(card))
+    behaviour = card.behaviour
+    private = tx.private(session_id)
+    private["buyer"] = dataclasses.asdict(buyer)
+    private["waiting_method"] = method["id"] if behaviour.authenticate else None
+    tx.save_private(session_id, private)
+    if behaviour.authenticate:
+        return Outcome(authenticate=True)
+    # A card that only fails when it is charged is as good as any other where a trial begins.
+    decline = behaviour.decline or (behaviour.charge_decline if session["amount_total"] else None)
+    return _conclude(tx, session, method, decline)
+
+
+def answer_bank(tx: Transaction, session_id: str, *, confirmed: bool) -> Outcome:
+    """The buyer's answer on the bank's page to the card that waits; raises ClosedError."""
+    session = _payable(tx, session_id)
+    private = tx.private(session_id)
+    waiting = private.get("waiting_method")
+    if waiting is None:
+        raise ClosedError
+    private["waiting_method"] = None
+    tx.save_private(session_id, private)
+    return _conclude(
+        tx, session, tx.get("payment_method", waiting), None if confirmed else NOT_AUTHENTICATED
+    )
+
+
+def _payable(tx: Transaction, session_id: str) -> Body:
+    session = tx.get("checkout.session", session_id)
+    if session["status"] != "open" or session["expires_at"] <= tx.now:
+        raise ClosedError
+    return session
+
+
+def _conclude(tx: Transaction, session: Body, method: Body, decline: Decline | None) -> Outcome:
+    intent = _intent(tx, session) if session["amount_total"] else None
+    if decline is not None:
+        if intent is not None:
+            charging.attempt(tx, intent, method, decline)
+        return Outcome(decline=decline)
+    customer = _customer(tx, session)
+    tx.change(method, customer=customer["id"])
+    emit(tx, "payment_method.attached", method)
+    if intent is not None:
+        tx.change(intent, customer=customer["id"])
+        charging.attempt(tx, intent, method, None)
+    else:
+        setup = payment.setup_intent(tx, customer=customer["id"], method=method["id"])
+        emit(tx, "setup_intent.succeeded", tx.insert(setup))
+    subscription, invoice = _subscribe(tx, session, customer, method, intent)
+    _complete(tx, session, customer, subscription, invoice)
+    return Outcome()
+
+
+def _intent(tx: Transaction, session: Body) -> Body:
+    """The session's payment intent: made at the first attempt, used by every later one."""
+    private = tx.private(session["id"])
+    if private.get("payment_intent"):
+        return tx.get("payment_intent", private["payment_intent"])
+    intent = payment.payment_intent(
+        tx,
+        amount=session["amount_total"],
+        currency=session["currency"],
+        customer=session["customer"],
+        description="Subscription creation",
+    )
+    tx.save_private(session["id"], private | {"payment_intent": intent["id"]})
+    return tx.insert(intent)
+
+
+def _customer(tx: Transaction, session: Body) -> Body:
+    if session["customer"]:
+        return tx.get("customer", session["customer"], param="customer")
+    buyer = tx.private(session["id"])["buyer"]
+    made = tx.insert(new_customer(tx, name=buyer["name"], email=buyer["email"]))
+    emit(tx, "customer.created", made)
+    return made
+
+
+def _subscribe(
+    tx: Transaction, session: Body, customer: Body, method: Body, intent: Body | None
+) -> tuple[Body, Body]:
+    private = tx.private(session["id"])
+    data = private["subscription_data"]
+    trial_end = data.get("trial_end") or (
+        tx.now + 86400 * data["trial_period_days"] if "trial_period_days" in data else None
+    )
+    subscription = shapes.subscription(
+        tx,
+        customer=customer["id"],
+        currency=session["currency"],
+        method=method["id"],
+        trial_end=trial_end,
+        data=data,
+    )
+    for sold in private["line_items"]:
+        ends = trial_end or next_boundary(tx.now, sold["price"]["recurring"], tx.now)
+        item = shapes.subscription_item(
+            tx,
+            subscription_id=subscription["id"],
+            price=sold["price"],
+            quantity=sold["quantity"],
+            period=(tx.now, ends),
+        )
+        subscription["items"]["data"].append(item)
+    invoice = invoicing.draft(
+        tx, customer, subscription, reason="subscription_create", trial=trial_end is not None
+    )
+    subscription["latest_invoice"] = invoice["id"]
+    emit(tx, "customer.subscription.created", tx.insert(subscription))
+    emit(tx, "invoice.created", invoice)
+    invoicing.finalize(tx, invoice, customer)
+    invoicing.settle(tx, invoice, intent)
+    return subscription, invoice
+
+
+def _complete(
+    tx: Transaction, session: Body, customer: Body, subscription: Body, invoice: Body
+) -> None:
+    buyer = tx.private(session["id"])["buyer"]
+    unschedule(tx, EXPIRE, session["id"])
+    tx.change(
+        session,
+        customer=customer["id"],
+        customer_details=customer_details(customer, buyer["email"], buyer["name"]),
+        invoice=invoice["id"],
+        payment_status="paid" if session["amount_total"] else "no_payment_required",
+        status="complete",
+        subscription=subscription["id"],
+        url=None,
+    )
+    emit(tx, "checkout.session.completed", session)

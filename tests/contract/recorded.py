@@ -1,0 +1,57 @@
+"""Holds everything that the sandbox said during a run against Stripe's contract, strictly."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.contract.stripe_contract import Contract
+
+CONTRACT = Path(__file__).with_name("contract.json")
+
+
+@dataclasses.dataclass
+class Report:
+    """What the records hold, and what in them Stripe would not have said or taken."""
+
+    findings: list[str] = dataclasses.field(default_factory=list)
+    exchanges: int = 0
+    events: int = 0
+    operations: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+
+
+def check(folder: Path) -> Report:
+    """Check every record file in a folder; operations are (method, path template) pairs."""
+    contract = Contract(str(CONTRACT))
+    report = Report()
+    for path in sorted(folder.iterdir()):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            where = f"{path.name}:{number}"
+            try:
+                record = json.loads(line)
+            except ValueError:
+                report.findings.append(f"{where}: not a line of JSON")
+                continue
+            if "event" in record:
+                _check_event(contract, record["event"], where, report)
+            else:
+                _check_exchange(contract, record, where, report)
+    return report
+
+
+def _check_event(contract: Contract, event: dict[str, Any], where: str, report: Report) -> None:
+    report.events += 1
+    for place, kind, detail in contract.event(event, strict=True):
+        report.findings.append(f"{where}: event {event.get('type')}: {kind} {place} {detail}")
+
+
+def _check_exchange(contract: Contract, record: dict[str, Any], where: str, report: Report) -> None:
+    report.exchanges += 1
+    method, url = record["method"], record["url"]
+    template, _ = contract.find(method, url)
+    if template is not None:
+        report.operations.add((method, template))
+    found = contract.request(method, url, record["form"])
+    found += contract.response(method, url, record["status"], record["response"], strict=True)
+    for place, kind, detail in found:
+        report.findings.append(f"{where}: {method} {template or url}: {kind} {place} {detail}")
