@@ -46,4 +46,4 @@ fi
 
 echo "Installing what uv.lock names ..."
 if [ -x .venv/bin/python ]; then python=.venv/bin/python; fi
-UV_PROJECT_ENVIRONMENT=.venv "$uv" sync --frozen --quiet --inexact --python "$python"
+UV_PROJECT_ENVIRONMENT=.venv "$uv" sync --frozen --quiet --python "$python"
