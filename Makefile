@@ -12,6 +12,7 @@ STAMP := .venv/.made-from-the-lock
 UV = $(shell command -v uv || echo $(BIN)/uv)
 # The checks need no server: these settings carry placeholders for all that a process asks for.
 DJANGO = DJANGO_SETTINGS_MODULE=connectivity.settings.test $(BIN)/python manage.py
+SCHEMA = $(DJANGO) spectacular --urlconf connectivity.edge_urls --validate --fail-on-warn
 TEMPLATES = git ls-files 'templates/*.html' 'templates/**/*.html'
 
 help: ## Show this list
@@ -24,13 +25,13 @@ test: env ## Run the whole suite, on real servers and in a real browser (ARGS="-
 	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: env ## Lint, types, import contracts, and drift of migrations, templates, schema, lock file
-	@$(MAKE) -j2 --output-sync --keep-going $(CHECKS)
+	@$(MAKE) -j2 $(filter --output-sync,$(.FEATURES:%=--%)) --keep-going $(CHECKS)
 
 fix: env ## Mend what a tool can mend: format and simple lint
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(TEMPLATES) | xargs -r $(BIN)/djade --target-version 5.2
 
 schema: env ## Write docs/openapi.yaml anew from the code
-	@$(DJANGO) spectacular --validate --fail-on-warn --file docs/openapi.yaml
+	@$(SCHEMA) --file docs/openapi.yaml
 
 nightly: env ## Run what is too long for `make test`: floods, kills, long property runs
 	@if [ -d tests/nightly ]; then $(BIN)/pytest tests/nightly $(ARGS); \
@@ -74,7 +75,7 @@ check-migrations:
 	$(call step,migrations,$(DJANGO) makemigrations --check --dry-run,$(BIN)/python manage.py makemigrations)
 
 check-schema:
-	$(call step,API schema,if [ -f docs/openapi.yaml ]; then $(DJANGO) spectacular --validate --fail-on-warn | diff -u docs/openapi.yaml -; else $(DJANGO) spectacular --validate --fail-on-warn; fi,make schema)
+	$(call step,API schema,$(SCHEMA) | diff -u docs/openapi.yaml -,make schema)
 
 check-templates:
 	$(call step,templates,$(TEMPLATES) | xargs -r $(BIN)/djade --check --target-version 5.2,make fix)
