@@ -52,8 +52,13 @@ class Checkout(models.Model):
     url = models.URLField(max_length=2000, blank=True)
     started_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    # When to ask Stripe what became of it, should no event have said so by then.
+    check_at = models.DateTimeField()
 
     class Meta:
+        indexes = [
+            models.Index(fields=["check_at"], condition=Q(state="open"), name="checkout_to_check")
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(state="open") | Q(stripe_session_id__isnull=False),

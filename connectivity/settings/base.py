@@ -84,7 +84,34 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "connectivity" / "static"]
 
+# Tasks are idempotent and short: late acknowledgement, and a lost worker's task is done again.
 CELERY_BROKER_URL = given.BROKER_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SOFT_TIME_LIMIT = 100
+# A request waits for the queue at most this long; the sweep finds what could not be sent.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "billing-sweep": {"task": "billing.tasks.sweep", "schedule": 5, "options": {"expires": 5}},
+    "fleet-sweep": {"task": "fleet.tasks.sweep", "schedule": 2, "options": {"expires": 2}},
+    "fleet-tidy": {"task": "fleet.tasks.tidy", "schedule": 600, "options": {"expires": 600}},
+    "notices-sweep": {
+        "task": "connectivity.notices.tasks.sweep",
+        "schedule": 2,
+        "options": {"expires": 2},
+    },
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

@@ -6,4 +6,4 @@ ROOT_URLCONF = "connectivity.edge_urls"
 ASGI_APPLICATION = "connectivity.edge.application"
 MIDDLEWARE = ["django_structlog.middlewares.RequestMiddleware"]
 APPEND_SLASH = False
-TEMPLATES = []
+TEMPLATES: list[dict[str, object]] = []

@@ -33,7 +33,8 @@ def seal(rules: list[tuple[bool, str]]) -> None:
     try:
         env.seal()
     except EnvValidationError as error:
-        for name, reasons in error.error_messages.items():
+        reasons_by_name: Any = error.error_messages
+        for name, reasons in reasons_by_name.items():
             problems += [f"{name}: {reason}" for reason in reasons]
     problems += [message for broken, message in rules if broken]
     if problems:
@@ -51,7 +52,8 @@ DEBUG: bool = env.bool("DEBUG", False)
 EMBEDDED: bool = env.bool("EMBEDDED", False)
 SECRET_KEY: str = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1"] if DEBUG else ...)
+_hosts: Any = ["localhost", "127.0.0.1"] if DEBUG else ...  # without DEBUG it has no default
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", _hosts)
 DATABASE: dict[str, Any] = env.dj_db_url("DATABASE_URL")
 BROKER_URL: str = env.str("BROKER_URL")
 _redis_url: str = env.str("REDIS_URL", "redis://localhost:6379/0")

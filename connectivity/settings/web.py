@@ -64,19 +64,38 @@ PASSWORD_HASHERS = [
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/garage/"
 LOGOUT_REDIRECT_URL = "/"
+CSRF_FAILURE_VIEW = "connectivity.pages.csrf_failure"
 
 # Sign-in is by a code that is mailed, or by a passkey; there are no passwords to steal.
 ACCOUNT_ADAPTER = "connectivity.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*"]
+ACCOUNT_FORMS = {
+    "login": "connectivity.accounts.forms.LoginForm",
+    "signup": "connectivity.accounts.forms.SignupForm",
+    "change_email": "connectivity.accounts.forms.ChangeEmailForm",
+    "confirm_login_code": "connectivity.accounts.forms.ConfirmLoginCodeForm",
+    "confirm_email_verification_code": "connectivity.accounts.forms.ConfirmEmailCodeForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+# A mail may take minutes; five tries at 8 of 20 letters are worth nothing to a guesser.
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = ACCOUNT_EMAIL_VERIFICATION_BY_CODE_MAX_ATTEMPTS = 5
+# One account, one address: a new one replaces the old when its code has been typed in.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEBUG else "https"
 ACCOUNT_SIGNUP_FORM_HONEYPOT_FIELD = "website"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
+MFA_ADAPTER = "connectivity.accounts.adapter.MFAAdapter"
+MFA_FORMS = {"add_webauthn": "connectivity.accounts.forms.AddPasskeyForm"}
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = True

@@ -1,0 +1,200 @@
+"""Opens payment pages and learns what became of them: one subject, one seat, one charge.
+
+Who may buy is not decided here; whoever calls has decided that.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import gateway, intents, subjects, subscriptions
+from billing.models import Checkout, Customer, DomainEvent, Intent, Seat, StripePrice
+
+OPEN_FOR = timedelta(hours=1)  # Stripe allows 30 minutes to 24 hours
+ASK_AGAIN = timedelta(minutes=1)
+
+
+class NotOnSale(LookupError):
+    """There is no such price; the offer has changed, or `sync_catalog` has not run yet."""
+
+
+class SeatTaken(Exception):
+    """Somebody else is paying for this subject, or just about to."""
+
+
+class AlreadySubscribed(Exception):
+    """This payer has a live subscription for this subject; there is nothing more to buy."""
+
+
+def start(
+    *,
+    payer: Any,
+    subject_id: UUID,
+    lookup_key: str,
+    return_url: str,
+    cancel_url: str,
+    now: datetime,
+) -> str:
+    """Return the URL of the one payment page of this subject; two tabs get the same.
+
+    Raises NotOnSale, SeatTaken, AlreadySubscribed, gateway.StripeAway, gateway.StripeRefused.
+    """
+    price = StripePrice.objects.filter(lookup_key=lookup_key).first()
+    if price is None:
+        raise NotOnSale(f"There is no price {lookup_key!r}.")
+    _clear_stale(payer=payer, subject_id=subject_id, lookup_key=lookup_key, now=now)
+    customer = _customer(payer, price.currency, now=now)
+    checkout = _take_seat(payer=payer, subject_id=subject_id, lookup_key=lookup_key, now=now)
+    if checkout.state == Checkout.State.OPENING:
+        intent = intents.record(
+            Intent.Kind.OPEN_CHECKOUT,
+            f"checkout:{checkout.id}",
+            {
+                "checkout": str(checkout.id),
+                "session": {
+                    "customer": customer.stripe_customer_id,
+                    "price": price.stripe_price_id,
+                    "reference": str(checkout.id),
+                    "success_url": return_url,
+                    "cancel_url": cancel_url,
+                    "expires_at": int(checkout.expires_at.timestamp()),
+                },
+            },
+            now=now,
+        )
+        intents.perform(intent, now=now)
+        checkout.refresh_from_db()
+    return checkout.url
+
+
+def returned(*, payer: Any, subject_id: UUID, now: datetime) -> None:
+    """The payer came back from the page: ask Stripe soon, should its event be late or lost."""
+    soon = now + timedelta(seconds=5)
+    Checkout.objects.filter(
+        payer=payer, subject_id=subject_id, state=Checkout.State.OPEN, check_at__gt=soon
+    ).update(check_at=soon)
+
+
+def abandon(*, payer: Any, subject_id: UUID, now: datetime) -> None:
+    """Close the payer's open page, so that another can be opened; a paid one is brought up to date.
+
+    Raises gateway.StripeAway; then the page is still open and nothing was changed.
+    """
+    seat = (
+        Seat.objects.filter(subject_id=subject_id, payer=payer).select_related("checkout").first()
+    )
+    checkout = seat.checkout if seat else None
+    if checkout is None:
+        return
+    if checkout.stripe_session_id and settle(checkout, now=now) == "open":
+        request = {"checkout": str(checkout.id), "session": checkout.stripe_session_id}
+        intent = intents.record(
+            Intent.Kind.EXPIRE_CHECKOUT, f"expire:{checkout.id}", request, now=now
+        )
+        try:
+            intents.perform(intent, now=now)
+        except gateway.StripeRefused:  # It was paid or expired in this very moment.
+            settle(checkout, now=now)
+        else:
+            _close(checkout, now=now)
+
+
+def settle(checkout: Checkout, *, now: datetime) -> str:
+    """Ask Stripe what became of a payment page, record it and return Stripe's word for it."""
+    if not checkout.stripe_session_id:
+        return "opening"
+    session = gateway.session(checkout.stripe_session_id)
+    if session.status == "complete" and session.subscription:
+        subscriptions.sync(session.subscription, now=now)
+    elif session.status == "expired":
+        _close(checkout, now=now)
+    else:
+        Checkout.objects.filter(id=checkout.id).update(check_at=now + ASK_AGAIN)
+    return session.status
+
+
+def settle_session(stripe_session_id: str, *, now: datetime) -> None:
+    """Settle the page with this session id; one that is not ours is ignored."""
+    checkout = Checkout.objects.filter(stripe_session_id=stripe_session_id).first()
+    if checkout is not None:
+        settle(checkout, now=now)
+
+
+def due(now: datetime) -> list[Checkout]:
+    """Return the open pages whose outcome should have been heard of by now."""
+    waiting = Checkout.objects.filter(state=Checkout.State.OPEN, check_at__lte=now)
+    return list(waiting.order_by("check_at")[:100])
+
+
+def _clear_stale(*, payer: Any, subject_id: UUID, lookup_key: str, now: datetime) -> None:
+    """Close a page of this payer that has run out, or that sells another price."""
+    seat = (
+        Seat.objects.filter(subject_id=subject_id, payer=payer).select_related("checkout").first()
+    )
+    checkout = seat.checkout if seat else None
+    if checkout is None or (checkout.lookup_key == lookup_key and checkout.expires_at > now):
+        return
+    abandon(payer=payer, subject_id=subject_id, now=now)
+
+
+def _take_seat(*, payer: Any, subject_id: UUID, lookup_key: str, now: datetime) -> Checkout:
+    with transaction.atomic(durable=True):
+        subjects.lock(subject_id)
+        seat = Seat.objects.filter(subject_id=subject_id).select_related("checkout").first()
+        if seat is not None:
+            if seat.payer_id != payer.pk:
+                raise SeatTaken("Somebody else is paying for this already.")
+            if seat.checkout is None:
+                raise AlreadySubscribed("This is subscribed already.")
+            return seat.checkout
+        checkout = Checkout.objects.create(
+            id=uuid.uuid4(),
+            subject_id=subject_id,
+            payer=payer,
+            lookup_key=lookup_key,
+            started_at=now,
+            expires_at=now + OPEN_FOR,
+            check_at=now + OPEN_FOR,
+        )
+        Seat.objects.create(subject_id=subject_id, payer=payer, checkout=checkout, taken_at=now)
+        _note(checkout, "checkout_started", now=now)
+        return checkout
+
+
+def _customer(payer: Any, currency: str, *, now: datetime) -> Customer:
+    mine = Customer.objects.filter(payer=payer, currency=currency)
+    customer = mine.order_by("-ordinal").first()
+    if customer is None:
+        intent = intents.record(
+            Intent.Kind.CREATE_CUSTOMER,
+            f"customer:{payer.pk}:{currency}:1",
+            {"email": payer.email, "payer": str(payer.pk), "currency": currency, "ordinal": 1},
+            now=now,
+        )
+        intents.perform(intent, now=now)
+        customer = mine.get(ordinal=1)
+    return customer
+
+
+def _close(checkout: Checkout, *, now: datetime) -> None:
+    """Record that the page has closed unpaid, and free its seat."""
+    with transaction.atomic(durable=True):
+        subjects.lock(checkout.subject_id)
+        live = (Checkout.State.OPENING, Checkout.State.OPEN)
+        closed = Checkout.objects.filter(id=checkout.id, state__in=live)
+        if closed.update(state=Checkout.State.EXPIRED):
+            Seat.objects.filter(checkout=checkout).delete()
+            _note(checkout, "checkout_expired", now=now)
+
+
+def _note(checkout: Checkout, kind: str, *, now: datetime) -> None:
+    DomainEvent.objects.create(
+        kind=kind,
+        at=now,
+        subject_id=checkout.subject_id,
+        payer_id=checkout.payer_id,
+        data={"checkout": str(checkout.id), "price": checkout.lookup_key},
+    )

@@ -1,0 +1,202 @@
+"""Calls that change Stripe: recorded and committed first, made second, their answer recorded third.
+
+An intent's key is derived from what it is for, so that the same wish made twice is one call, and a
+call that is repeated after a crash is answered by Stripe as it was the first time. It must never
+decide whether a call should be made: whoever records the intent has decided that.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from billing import gateway
+from billing.models import Checkout, Customer, DomainEvent, Intent, Seat, Subscription
+
+BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds until the next try
+Answer = dict[str, Any]
+
+
+def record(kind: Intent.Kind, key: str, request: dict[str, Any], *, now: datetime) -> Intent:
+    """Write down a call that is to be made; the same key is the same intent."""
+    intent, _ = Intent.objects.get_or_create(
+        idempotency_key=key,
+        defaults={"kind": kind, "request": request, "created_at": now, "next_attempt_at": now},
+    )
+    return intent
+
+
+def perform(intent: Intent, *, now: datetime) -> None:
+    """Make the call unless it was answered, and record the answer with what follows from it.
+
+    Raises gateway.StripeAway (the sweep will try again) or gateway.StripeRefused (it is final).
+    """
+    if intent.answered_at is not None:
+        return
+    call, apply, refused = KINDS[Intent.Kind(intent.kind)]
+    try:
+        answer = call(intent.request, intent.idempotency_key)
+    except gateway.StripeAway as error:
+        _try_later(intent, str(error), now=now)
+        raise
+    except gateway.StripeRefused as error:
+        with transaction.atomic(durable=True):
+            if _answer(intent, {"refused": error.code}, now=now, error=str(error)):
+                refused(intent.request, now)
+        raise
+    with transaction.atomic(durable=True):
+        if _answer(intent, answer, now=now):
+            apply(intent.request, answer, now)
+
+
+def due(now: datetime) -> list[Intent]:
+    """Return the intents that wait for a try, the oldest first."""
+    waiting = Intent.objects.filter(answered_at=None, next_attempt_at__lte=now)
+    return list(waiting.order_by("id")[:100])
+
+
+def update_customer_email(*, payer: Any, email: str, now: datetime) -> None:
+    """Have Stripe write to another address of this payer from now on."""
+    for customer in Customer.objects.filter(payer=payer):
+        record(
+            Intent.Kind.UPDATE_CUSTOMER,
+            f"email:{customer.stripe_customer_id}:{uuid.uuid4()}",
+            {"customer": customer.stripe_customer_id, "email": email},
+            now=now,
+        )
+
+
+def _answer(intent: Intent, answer: Answer, *, now: datetime, error: str = "") -> bool:
+    """Record the answer; False if somebody else has recorded one in the meantime."""
+    waiting = Intent.objects.filter(pk=intent.pk, answered_at=None)
+    return bool(waiting.update(answer=answer, answered_at=now, error=error))
+
+
+def _try_later(intent: Intent, error: str, *, now: datetime) -> None:
+    wait = BACKOFF[min(intent.attempts, len(BACKOFF) - 1)]
+    Intent.objects.filter(pk=intent.pk, answered_at=None).update(
+        attempts=intent.attempts + 1, error=error, next_attempt_at=now + timedelta(seconds=wait)
+    )
+
+
+def _create_customer(request: Answer, key: str) -> Answer:
+    return {"customer": gateway.create_customer(request["email"], request["payer"], key=key)}
+
+
+def _keep_customer(request: Answer, answer: Answer, now: datetime) -> None:
+    Customer.objects.get_or_create(
+        payer_id=request["payer"],
+        currency=request["currency"],
+        ordinal=request["ordinal"],
+        defaults={"stripe_customer_id": answer["customer"], "created_at": now},
+    )
+
+
+def _open_checkout(request: Answer, key: str) -> Answer:
+    opened = gateway.open_checkout(**request["session"], key=key)
+    return {
+        "session": opened.id,
+        "url": opened.url,
+        "expires_at": int(opened.expires_at.timestamp()),
+    }
+
+
+def _keep_checkout(request: Answer, answer: Answer, now: datetime) -> None:
+    checkout = Checkout.objects.select_for_update().get(id=request["checkout"])
+    checkout.stripe_session_id, checkout.url = answer["session"], answer["url"]
+    checkout.expires_at = datetime.fromtimestamp(answer["expires_at"], UTC)
+    checkout.check_at = checkout.expires_at + timedelta(minutes=1)
+    if checkout.state == Checkout.State.OPENING:
+        checkout.state = Checkout.State.OPEN
+    elif checkout.state == Checkout.State.ABANDONED:
+        expiry = {"checkout": str(checkout.id), "session": checkout.stripe_session_id}
+        record(Intent.Kind.EXPIRE_CHECKOUT, f"expire:{checkout.id}", expiry, now=now)
+    checkout.save()
+
+
+def _lose_checkout(request: Answer, _now: datetime) -> None:
+    checkout = Checkout.objects.select_for_update().get(id=request["checkout"])
+    Seat.objects.filter(checkout=checkout).delete()
+    checkout.state = Checkout.State.EXPIRED
+    checkout.save(update_fields=["state"])
+
+
+def _expire_checkout(request: Answer, key: str) -> Answer:
+    gateway.expire_checkout(request["session"], key=key)
+    return {}
+
+
+def _cancel(request: Answer, key: str) -> Answer:
+    gateway.cancel_subscription(request["subscription"], key=key)
+    return {}
+
+
+def _refund(request: Answer, key: str) -> Answer:
+    """Give back the last paid invoice: all of it, or the share that was not used by `ended_at`."""
+    invoice = _last_paid(request["subscription"])
+    if invoice is None or not invoice.paid_through or not invoice.period_starts_at:
+        return {"amount": 0}
+    amount = invoice.amount_paid
+    if not request.get("full"):
+        amount = unused(amount, invoice.period_starts_at, invoice.paid_through, request["ended_at"])
+    payments = gateway.payments_of_invoice(invoice.id) if amount else []
+    if not payments:
+        return {"amount": 0}
+    return {"amount": amount, "refund": gateway.refund(payments[0], amount, key=key)}
+
+
+def unused(amount: int, starts_at: datetime, ends_at: datetime, at: int) -> int:
+    """The share of `amount` that pays for [at, ends_at), in the payer's favour to the unit."""
+    start, end = int(starts_at.timestamp()), int(ends_at.timestamp())
+    left = min(max(end - at, 0), end - start)
+    return -(-amount * left // (end - start)) if end > start else 0
+
+
+def _last_paid(subscription_id: str) -> gateway.Invoice | None:
+    paid = [
+        invoice
+        for invoice in gateway.subscription(subscription_id).invoices
+        if invoice.status == "paid" and invoice.amount_paid
+    ]
+    return max(paid, key=lambda invoice: invoice.created_at, default=None)
+
+
+def _note_refund(request: Answer, answer: Answer, now: datetime) -> None:
+    if not answer["amount"]:
+        return
+    subscription = (
+        Subscription.objects.filter(stripe_subscription_id=request["subscription"])
+        .select_related("customer")
+        .first()
+    )
+    DomainEvent.objects.create(
+        kind="refunded",
+        at=now,
+        subject_id=subscription.subject_id if subscription else None,
+        payer_id=subscription.customer.payer_id if subscription and subscription.customer else None,
+        data={"amount": answer["amount"], "subscription": request["subscription"]},
+    )
+
+
+def _update_customer(request: Answer, key: str) -> Answer:
+    gateway.update_customer_email(request["customer"], request["email"], key=key)
+    return {}
+
+
+def _nothing(_request: Answer, *_: Any) -> None:
+    """Nothing follows from this answer."""
+
+
+Call = Callable[[Answer, str], Answer]
+Apply = Callable[[Answer, Answer, datetime], None]
+Refused = Callable[[Answer, datetime], None]
+KINDS: dict[Intent.Kind, tuple[Call, Apply, Refused]] = {
+    Intent.Kind.CREATE_CUSTOMER: (_create_customer, _keep_customer, _nothing),
+    Intent.Kind.OPEN_CHECKOUT: (_open_checkout, _keep_checkout, _lose_checkout),
+    Intent.Kind.EXPIRE_CHECKOUT: (_expire_checkout, _nothing, _nothing),
+    Intent.Kind.CANCEL_SUBSCRIPTION: (_cancel, _nothing, _nothing),
+    Intent.Kind.REFUND_SUBSCRIPTION: (_refund, _note_refund, _nothing),
+    Intent.Kind.UPDATE_CUSTOMER: (_update_customer, _nothing, _nothing),
+}

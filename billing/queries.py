@@ -1,0 +1,122 @@
+"""What other apps may ask of billing; reads only, and never Stripe."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Min, QuerySet
+from django.db.models.aggregates import Count
+
+from billing import catalog as catalogue
+from billing.catalog import Catalog, Feature, Price
+from billing.entitlements import Entitlement, resolve
+from billing.entitlements import Grant as Fact
+from billing.models import (
+    CatalogRevision,
+    Change,
+    DomainEvent,
+    Grant,
+    Intent,
+    StripeEvent,
+    Subject,
+)
+
+PREMIUM = "premium"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a subject: enough for the rule, with the version that names it."""
+
+    version: int
+    grants: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Something that should move: how many wait, and since when the oldest does."""
+
+    what: str
+    count: int
+    oldest_at: datetime
+
+
+def catalog() -> Catalog:
+    """The catalogue that is published now."""
+    row = CatalogRevision.objects.order_by("-revision").first()
+    if row is None:
+        raise LookupError("No catalogue is published; run `manage.py migrate`.")
+    return catalogue.parse(row.document, revision=row.revision)
+
+
+def catalog_document() -> tuple[int, dict[str, Any]]:
+    """The number and the document of the catalogue that is published now, for whoever caches it."""
+    return CatalogRevision.objects.order_by("-revision").values_list("revision", "document")[0]
+
+
+def facts(subject_ids: Iterable[UUID]) -> dict[UUID, Facts]:
+    """The facts of these subjects, read so that the version is never newer than the grants."""
+    versions = dict(Subject.objects.filter(id__in=subject_ids).values_list("id", "version"))
+    grants: defaultdict[UUID, list[Fact]] = defaultdict(list)
+    rows = Grant.objects.filter(subject_id__in=versions).order_by("starts_at", "id")
+    for subject_id, plan, starts_at, ends_at, source in rows.values_list(
+        "subject_id", "plan", "starts_at", "ends_at", "source"
+    ):
+        ends = int(ends_at.timestamp()) if ends_at else None
+        grants[subject_id].append(Fact(plan, int(starts_at.timestamp()), ends, source))
+    return {
+        subject_id: Facts(version, tuple(grants[subject_id]))
+        for subject_id, version in versions.items()
+    }
+
+
+def version(subject_id: UUID) -> int:
+    """The version of all that the subject is told."""
+    return Subject.objects.values_list("version", flat=True).get(id=subject_id)
+
+
+def entitlement(subject_id: UUID, traits: frozenset[str], *, now: datetime) -> Entitlement:
+    """The verdict, straight from the rows."""
+    found = facts([subject_id])
+    grants = found[subject_id].grants if found else ()
+    return resolve(grants, catalog(), traits, int(now.timestamp()))
+
+
+def offers(*, currency: str = "usd") -> list[Price]:
+    """The prices at which Premium is sold in this currency, the shortest interval first."""
+    sold = [price for price in catalog().prices.values() if price.currency == currency]
+    return sorted(sold, key=lambda price: price.unit_amount)
+
+
+def features_for(traits: frozenset[str]) -> tuple[Feature, ...]:
+    """What Premium adds for a subject with these traits."""
+    plan = catalog().plan(PREMIUM)
+    return plan.features_for(traits) if plan else ()
+
+
+def history(subject_id: UUID) -> QuerySet[DomainEvent]:
+    """What happened to the money of a subject, newest first."""
+    return DomainEvent.objects.filter(subject_id=subject_id).order_by("-at", "-id")
+
+
+def backlog(now: datetime, *, patience: timedelta = timedelta(minutes=1)) -> list[Backlog]:
+    """What should have moved by now and has not: inbox, intents, outbox."""
+    limit = now - patience
+    waiting = (
+        (
+            "inbox",
+            StripeEvent.objects.filter(state="received", received_at__lte=limit),
+            "received_at",
+        ),
+        ("intents", Intent.objects.filter(answered_at=None, created_at__lte=limit), "created_at"),
+        ("outbox", Change.objects.filter(created_at__lte=limit), "created_at"),
+    )
+    found = []
+    for what, rows, field in waiting:
+        counted = rows.aggregate(count=Count("id"), oldest=Min(field))
+        if counted["count"]:
+            found.append(Backlog(what, counted["count"], counted["oldest"]))
+    return found

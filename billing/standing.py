@@ -1,0 +1,126 @@
+"""How a subject stands with its payer, in the words that pages use; reads only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from billing import queries
+from billing.entitlements import resolve
+from billing.models import Checkout, Grant, Seat, Subscription
+
+WORDS = {
+    "trialing": "trialing",
+    "active": "active",
+    "past_due": "past_due",
+    "unpaid": "unpaid",
+    "paused": "paused",
+    "incomplete": "confirming",
+    "": "confirming",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Billing's truth about one subject; amounts in the currency's minor unit.
+
+    `state` is one of none, checkout_open, confirming, trialing, active, ending, past_due, unpaid,
+    paused, ended. `plan` and `reason` are the verdict now, whoever granted it.
+    """
+
+    plan: str
+    reason: str
+    changes_at: datetime | None
+    state: str
+    checkout_url: str = ""
+    lookup_key: str = ""
+    unit_amount: int | None = None
+    currency: str = ""
+    interval: str = ""
+    next_charge_at: datetime | None = None
+    paid_through: datetime | None = None
+    ends_at: datetime | None = None
+    grant_ends_at: datetime | None = None
+    card_brand: str = ""
+    card_last4: str = ""
+
+
+def standing(subject_id: UUID, *, now: datetime) -> Standing:
+    """How this subject stands."""
+    return standings([subject_id], now=now)[subject_id]
+
+
+def standings(subject_ids: Iterable[UUID], *, now: datetime) -> dict[UUID, Standing]:
+    """How these subjects stand, in a fixed number of queries."""
+    ids = list(subject_ids)
+    facts, sold = queries.facts(ids), queries.catalog()
+    seats = {seat.subject_id: seat for seat in _seats(ids)}
+    last = _last_subscriptions(ids)
+    ends = dict(
+        Grant.objects.filter(subscription__in=last.values()).values_list("subject_id", "ends_at")
+    )
+    found = {}
+    for subject_id in ids:
+        grants = facts[subject_id].grants if subject_id in facts else ()
+        verdict = resolve(grants, sold, frozenset(), int(now.timestamp()))
+        found[subject_id] = Standing(
+            plan=verdict.plan,
+            reason=verdict.reason,
+            changes_at=_at(verdict.next_change_at),
+            grant_ends_at=ends.get(subject_id),
+            **_paying(seats.get(subject_id), last.get(subject_id), now=now),
+        )
+    return found
+
+
+def _seats(ids: list[UUID]) -> Iterable[Seat]:
+    return Seat.objects.filter(subject_id__in=ids).select_related("checkout", "subscription")
+
+
+def _last_subscriptions(ids: list[UUID]) -> dict[UUID, Subscription]:
+    rows = Subscription.objects.filter(subject_id__in=ids).order_by("created_at", "id")
+    return {row.subject_id: row for row in rows if row.subject_id}
+
+
+def _paying(seat: Seat | None, last: Subscription | None, *, now: datetime) -> dict[str, Any]:
+    if seat is not None and seat.subscription is not None:
+        return {"state": _state(seat.subscription), **_terms(seat.subscription)}
+    if seat is not None and seat.checkout is not None:
+        return _checkout(seat.checkout, now=now)
+    if last is not None:
+        return {"state": "ended", **_terms(last)}
+    return {"state": "none"}
+
+
+def _checkout(checkout: Checkout, *, now: datetime) -> dict[str, Any]:
+    if checkout.expires_at <= now:
+        return {"state": "none"}
+    return {
+        "state": "checkout_open",
+        "checkout_url": checkout.url,
+        "lookup_key": checkout.lookup_key,
+    }
+
+
+def _state(subscription: Subscription) -> str:
+    if subscription.status in Subscription.RENEWING and subscription.ends_at:
+        return "ending"
+    return WORDS.get(subscription.status, "ended")
+
+
+def _terms(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "unit_amount": subscription.unit_amount,
+        "currency": subscription.currency,
+        "interval": subscription.interval,
+        "next_charge_at": subscription.period_ends_at if subscription.renews else None,
+        "paid_through": subscription.paid_through,
+        "ends_at": subscription.ends_at,
+        "card_brand": subscription.card_brand,
+        "card_last4": subscription.card_last4,
+    }
+
+
+def _at(instant: int | None) -> datetime | None:
+    return None if instant is None else datetime.fromtimestamp(instant, UTC)

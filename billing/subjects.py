@@ -1,0 +1,142 @@
+"""The subject's version and its seat; the only writer of versions.
+
+It must never know what a subject is, nor what a version says.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from billing.models import (
+    Change,
+    Checkout,
+    DomainEvent,
+    Grant,
+    Intent,
+    Seat,
+    Subject,
+    Subscription,
+)
+from billing.signals import grants_changed
+
+BATCH = 5_000
+
+
+class UnknownSubject(LookupError):
+    """There is no such subject: whoever knows what it is has not created it."""
+
+
+def create(subject_ids: Iterable[UUID], *, now: datetime) -> None:
+    """Begin to count for these subjects; those that exist go on with their version."""
+    ids = list(subject_ids)
+    with transaction.atomic():
+        known = set(Subject.objects.filter(id__in=ids).values_list("id", flat=True))
+        fresh = [subject_id for subject_id in ids if subject_id not in known]
+        Subject.objects.bulk_create((Subject(id=i) for i in fresh), BATCH, ignore_conflicts=True)
+        _announce(list(Subject.objects.filter(id__in=fresh)), now=now)
+
+
+def lock(subject_id: UUID) -> Subject:
+    """Return the subject's row, locked; each writer of its facts locks it first.
+
+    Raises UnknownSubject. Only inside a transaction.
+    """
+    try:
+        return Subject.objects.select_for_update().get(id=subject_id)
+    except Subject.DoesNotExist:
+        raise UnknownSubject(f"No subject {subject_id}") from None
+
+
+def bump(subject_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Count a change of what these subjects are told, in the transaction of the change itself.
+
+    Writes an outbox row per site and sends `grants_changed` after the commit.
+    """
+    with transaction.atomic():
+        rows = Subject.objects.select_for_update().filter(id__in=subject_ids).order_by("id")
+        ids = list(rows.values_list("id", flat=True))
+        Subject.objects.filter(id__in=ids).update(version=F("version") + 1)
+        _announce(list(Subject.objects.filter(id__in=ids)), now=now)
+
+
+def _announce(subjects: list[Subject], *, now: datetime) -> None:
+    Change.objects.bulk_create(
+        (
+            Change(subject=subject, site=site, version=subject.version, created_at=now)
+            for subject in subjects
+            for site in settings.SITES
+        ),
+        BATCH,
+    )
+    ids = [subject.id for subject in subjects]
+    if ids:
+        transaction.on_commit(lambda: grants_changed.send(sender=Subject, subject_ids=ids))
+
+
+def vacate(subject_id: UUID, *, actor: Any, now: datetime) -> None:
+    """Free the seat because its payer has no more to do with the subject.
+
+    In the caller's transaction: the paid grant ends now, the open checkout is abandoned, and the
+    intents to expire, cancel and refund at Stripe are written. The subject's own grants stay.
+    """
+    lock(subject_id)
+    seat = Seat.objects.filter(subject_id=subject_id).select_related("checkout").first()
+    if seat is None:
+        return
+    for checkout in Checkout.objects.filter(subject_id=subject_id, state__in=("opening", "open")):
+        _abandon(checkout, now=now)
+    subscription = seat.subscription
+    seat.delete()
+    if subscription is not None:
+        _end(subscription, now=now)
+    DomainEvent.objects.create(
+        kind="seat_vacated", at=now, subject_id=subject_id, payer_id=seat.payer_id, actor=actor
+    )
+
+
+def _abandon(checkout: Checkout, *, now: datetime) -> None:
+    checkout.state = Checkout.State.ABANDONED
+    checkout.save(update_fields=["state"])
+    if checkout.stripe_session_id:
+        _intend(
+            Intent.Kind.EXPIRE_CHECKOUT,
+            f"expire:{checkout.id}",
+            {"checkout": str(checkout.id), "session": checkout.stripe_session_id},
+            now=now,
+        )
+
+
+def _end(subscription: Subscription, *, now: datetime) -> None:
+    instant = now.replace(microsecond=0)
+    for grant in Grant.objects.filter(subscription=subscription):
+        if grant.ends_at is None or grant.ends_at > instant:
+            grant.ends_at = max(grant.starts_at, instant)
+            grant.save(update_fields=["ends_at"])
+            bump([grant.subject_id], now=now)
+    Checkout.objects.filter(subscription=subscription).update(state=Checkout.State.ABANDONED)
+    cancel_and_refund(subscription, full=False, now=now)
+
+
+def cancel_and_refund(subscription: Subscription, *, full: bool, now: datetime) -> bool:
+    """Write the intents that end a subscription at Stripe at once and give money back.
+
+    Back goes what pays for the time after `now`, or all of the last payment if `full`. False if
+    these intents had been written before.
+    """
+    stripe_id = subscription.stripe_subscription_id
+    request = {"subscription": stripe_id, "ended_at": int(now.timestamp()), "full": full}
+    _intend(Intent.Kind.CANCEL_SUBSCRIPTION, f"cancel:{stripe_id}", request, now=now)
+    return _intend(Intent.Kind.REFUND_SUBSCRIPTION, f"refund:{stripe_id}", request, now=now)
+
+
+def _intend(kind: Intent.Kind, key: str, request: dict[str, Any], *, now: datetime) -> bool:
+    _, created = Intent.objects.get_or_create(
+        idempotency_key=key,
+        defaults={"kind": kind, "request": request, "created_at": now, "next_attempt_at": now},
+    )
+    return created
