@@ -1,5 +1,5 @@
 """Decides how a start that cannot succeed is told to a person; must never know why it failed."""
 
 
-class CannotStart(Exception):  # noqa: N818 - it is raised to a person and read as a sentence
+class CannotStart(Exception):
     """One paragraph that says what is wrong and what to do about it."""

@@ -31,10 +31,10 @@ def _addresses(wished: Wishes) -> list[tuple[str, str]]:
 
 
 def _people(wished: Wishes) -> list[tuple[str, str]]:
-    where = "the mailbox" if wished.sandbox else f"{wished.data_dir / 'mail'}"
-    if wished.given.get("EMAIL_URL"):
-        where = "the mail"
-    return [("Sign in as", f"owner@demo.test or staff@demo.test; the code comes to {where}")]
+    where = "to the mailbox" if wished.sandbox else f"to {wished.data_dir / 'mail'}"
+    if "EMAIL_URL" in wished.given:
+        where = "by mail"
+    return [("Sign in as", f"owner@demo.test or staff@demo.test; the code comes {where}")]
 
 
 def _housekeeping(wished: Wishes) -> list[tuple[str, str]]:

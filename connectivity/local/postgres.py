@@ -65,7 +65,9 @@ class Postgres:
             self._initdb()
         self._stop_leftover()
         set_aside(self._log)
-        settings = self._settings | {"unix_socket_directories": str(self._sockets)}
+        # It is a list, so that a comma in the path must be quoted.
+        quoted = '"' + str(self._sockets).replace('"', '""') + '"'
+        settings = self._settings | {"unix_socket_directories": quoted}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return self._program("postgres", "-D", str(self._pgdata), *options)
 

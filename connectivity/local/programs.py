@@ -92,11 +92,20 @@ class Programs:
     def _program(self, name: str, arguments: tuple[str, ...], own: Mapping[str, str]) -> Program:
         log = self.data_dir / "log" / f"{name}.log"
         set_aside(log)
-        mark = {MARK: str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        temporary = self.data_dir / "tmp"
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        always = {
+            MARK: str(self.data_dir),
+            "PYTHONUNBUFFERED": "1",
+            # Nothing is written outside the data directory, passing things included.
+            "TMPDIR": str(temporary),
+            # All that they call is on this machine, where a company's proxy cannot reach.
+            "NO_PROXY": ",".join(filter(None, [self.given.get("NO_PROXY"), "localhost,127.0.0.1"])),
+        }
         return Program(
             name=name,
             argv=(sys.executable, "-m", *arguments),
-            env={**self.given, **own, **mark},
+            env={**self.given, **own, **always},
             cwd=self.root,
             log=log,
         )

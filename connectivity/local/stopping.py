@@ -4,7 +4,7 @@ import signal
 from types import FrameType
 
 
-class Stopped(Exception):  # noqa: N818 - it is a wish and not an error
+class Stopped(Exception):
     """Somebody asked to stop while things were being started."""
 
 

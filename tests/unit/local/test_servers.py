@@ -82,7 +82,7 @@ def test_postgres_keeps_its_data_and_leaves_nothing_running(tmp_path: Path) -> N
 
 
 def test_the_url_means_the_same_to_django_as_to_psycopg(tmp_path: Path) -> None:
-    with embedded_postgres(tmp_path / "With Capitals", durable=False) as url:
+    with embedded_postgres(tmp_path / "Capitals, commas", durable=False) as url:
         django = parse(url)
         with psycopg.connect(host=django["HOST"], user=django["USER"], dbname=django["NAME"]) as it:
             query = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
@@ -247,7 +247,7 @@ def test_valkey_keeps_its_data_and_leaves_nothing_running(tmp_path: Path) -> Non
 
 def test_celery_reaches_it_at_its_own_kind_of_url(tmp_path: Path) -> None:
     with (
-        embedded_valkey(tmp_path / "With Capitals", "broker") as url,
+        embedded_valkey(tmp_path / "Capitals, commas", "broker") as url,
         Connection(celery_url(url)) as connection,
         connection.SimpleQueue("letters") as queue,
     ):

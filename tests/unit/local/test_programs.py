@@ -1,0 +1,68 @@
+"""What is started, and what a person is told about it."""
+
+from pathlib import Path
+
+import pytest
+
+from connectivity.local.environment import effective, wishes
+from connectivity.local.greeting import greeting
+from connectivity.local.process import MARK
+from connectivity.local.programs import Programs
+
+SECRETS = {"SECRET_KEY", "LEASE_SIGNING_KEYS", "VEHICLE_TOKEN_KEYS", "DATABASE_URL"}
+REAL = {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRETS": "whsec_1"}
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Programs:
+    given = {"APP_DATA_DIR": str(tmp_path), "WEB_PORT": "9000", "NO_PROXY": "intra.test"}
+    wished = wishes(given, tmp_path)
+    values = effective(
+        wished, database_url="postgres://d", broker_url="redis://b", sites='{"eu": "redis://s"}'
+    )
+    return Programs(tmp_path, tmp_path, wished.ports, given, values)
+
+
+def test_the_world_outside_is_told_none_of_the_products_secrets(programs: Programs) -> None:
+    for program in (programs.sandbox(), programs.car()):
+        assert not SECRETS & program.env.keys()
+    assert programs.web().env.keys() >= SECRETS
+
+
+def test_the_sandbox_and_the_product_agree_on_where_webhooks_go(programs: Programs) -> None:
+    sandbox, web = programs.sandbox().env, programs.web()
+    assert sandbox["SANDBOX_WEBHOOK_URL"] == "http://localhost:9000/billing/webhook/"
+    assert sandbox["SANDBOX_WEBHOOK_SECRET"] == web.env["STRIPE_WEBHOOK_SECRETS"]
+    assert sandbox["CLOCK_FILE"] == web.env["CLOCK_FILE"]
+    assert "127.0.0.1:9000" in web.argv
+
+
+def test_every_child_carries_the_mark_and_writes_where_it_should(programs: Programs) -> None:
+    everything = (
+        *(programs.prepare(), programs.web(), programs.edge(), programs.worker()),
+        *(programs.beat(), programs.sandbox(), programs.car()),
+    )
+    for program in everything:
+        assert program.env[MARK] == str(programs.data_dir)
+        assert program.env["TMPDIR"] == str(programs.data_dir / "tmp")
+        assert program.env["NO_PROXY"] == "intra.test,localhost,127.0.0.1"
+        assert program.log == programs.data_dir / "log" / f"{program.name}.log"
+
+
+def test_the_greeting_names_the_mailbox_and_the_car_where_there_are_any(tmp_path: Path) -> None:
+    told = greeting(wishes({"SANDBOX_PORT": "9002"}, tmp_path), 1.0)
+    assert "http://localhost:9002/car/" in told
+    assert "http://localhost:9002/mail/" in told
+    assert "make clean-data" in told
+
+
+def test_the_greeting_names_neither_without_the_sandbox(tmp_path: Path) -> None:
+    told = greeting(wishes(REAL | {"APP_DATA_DIR": f"{tmp_path}/here"}, tmp_path), 1.0)
+    assert "/car/" not in told
+    assert f"the code comes to {tmp_path}/here/mail" in told
+    assert f"rm -r {tmp_path}/here" in told
+
+
+def test_the_greeting_does_not_claim_to_know_a_mail_server_of_mine(tmp_path: Path) -> None:
+    told = greeting(wishes({"EMAIL_URL": "smtp://mail.test"}, tmp_path), 1.0)
+    assert "the code comes by mail" in told
