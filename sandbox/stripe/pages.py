@@ -128,7 +128,7 @@ class _Desk:
             refused=refused,
             words=words,
         )
-        return (page, 402) if refused else page
+        return page
 
 
 def _read(typed: dict[str, str], email: str, today: dt.datetime) -> cards.Card:

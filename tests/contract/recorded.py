@@ -1,13 +1,18 @@
 """Holds everything that the sandbox said during a run against Stripe's contract, strictly."""
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 from tests.contract.stripe_contract import Contract
 
-CONTRACT = Path(__file__).with_name("contract.json")
+
+@functools.cache
+def contract() -> Contract:
+    """Stripe's contract, read once."""
+    return Contract(json.loads(Path(__file__).with_name("contract.json").read_text("utf-8")))
 
 
 @dataclasses.dataclass
@@ -22,7 +27,6 @@ class Report:
 
 def check(folder: Path) -> Report:
     """Check every record file in a folder; operations are (method, path template) pairs."""
-    contract = Contract(str(CONTRACT))
     report = Report()
     for path in sorted(folder.iterdir()):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
@@ -33,25 +37,25 @@ def check(folder: Path) -> Report:
                 report.findings.append(f"{where}: not a line of JSON")
                 continue
             if "event" in record:
-                _check_event(contract, record["event"], where, report)
+                _check_event(record["event"], where, report)
             else:
-                _check_exchange(contract, record, where, report)
+                _check_exchange(record, where, report)
     return report
 
 
-def _check_event(contract: Contract, event: dict[str, Any], where: str, report: Report) -> None:
+def _check_event(event: dict[str, Any], where: str, report: Report) -> None:
     report.events += 1
-    for place, kind, detail in contract.event(event, strict=True):
+    for place, kind, detail in contract().event(event, strict=True):
         report.findings.append(f"{where}: event {event.get('type')}: {kind} {place} {detail}")
 
 
-def _check_exchange(contract: Contract, record: dict[str, Any], where: str, report: Report) -> None:
+def _check_exchange(record: dict[str, Any], where: str, report: Report) -> None:
     report.exchanges += 1
     method, url = record["method"], record["url"]
-    template, _ = contract.find(method, url)
+    template, _ = contract().find(method, url)
     if template is not None:
         report.operations.add((method, template))
-    found = contract.request(method, url, record["form"])
-    found += contract.response(method, url, record["status"], record["response"], strict=True)
+    found = contract().request(method, url, record["form"])
+    found += contract().response(method, url, record["status"], record["response"], strict=True)
     for place, kind, detail in found:
         report.findings.append(f"{where}: {method} {template or url}: {kind} {place} {detail}")
