@@ -76,6 +76,7 @@ class EdgeDouble:
         self.poll_after = "30"
         self.tokens: set[str] = set()
         self.used_jtis: set[str] = set()
+        self.asking: set[str] = set()  # The VINs in the assertions so far.
         self.reports: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.conditions: list[str | None] = []
@@ -146,6 +147,7 @@ class EdgeDouble:
             and claims["jti"] not in self.used_jtis
         )
         self.used_jtis.add(claims["jti"])
+        self.asking.add(claims["sub"])
         if not good:
             return web.json_response({"error": "invalid_grant"}, status=400)
         token = f"token-{len(self.used_jtis)}"
