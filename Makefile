@@ -22,7 +22,7 @@ run: env ## Start everything: databases, sandbox, site, cars; Ctrl-C stops it, t
 	@exec $(BIN)/python -m connectivity.local
 
 test: env ## Run the whole suite, on real servers and in a real browser (ARGS="-k word" narrows it)
-	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: env ## Lint, types, import contracts, and drift of migrations, templates, schema, lock file
 	@$(MAKE) -j2 $(filter --output-sync,$(.FEATURES:%=--%)) --keep-going $(CHECKS)
@@ -34,7 +34,7 @@ schema: env ## Write docs/openapi.yaml anew from the code
 	@$(SCHEMA) --file docs/openapi.yaml
 
 nightly: env ## Run what is too long for `make test`: floods, kills, long property runs
-	@if [ -d tests/nightly ]; then $(BIN)/pytest tests/nightly $(ARGS); \
+	@if [ -d tests/nightly ]; then $(BIN)/python -m pytest tests/nightly $(ARGS); \
 	else echo "There are no nightly tests yet: tests/nightly does not exist."; fi
 
 bench: env ## Run the benchmarks, each a table of ratios measured side by side
