@@ -1,0 +1,86 @@
+"""Says whether a process lives and whether it can serve; never asks Stripe or Celery.
+
+Both processes, web and edge, answer these; a balancer sends traffic to those that are ready.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from http import HTTPStatus
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from fleet import snapshots
+
+log = logging.getLogger(__name__)
+PATIENCE = 1.5  # Seconds per check; a balancer asks again soon.
+_migrated = False
+
+
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    """The process answers; nothing else is asked."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 if the process can serve, 503 with what is not ready and why.
+
+    The checks run side by side in threads that are left behind if they hang, so that a server
+    which accepts connections and says nothing delays the answer by PATIENCE and no more.
+    """
+    threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="readyz")
+    running = {name: threads.submit(check) for name, check in CHECKS.items()}
+    failing = {name: text for name, future in running.items() if (text := _fault(name, future))}
+    threads.shutdown(wait=False, cancel_futures=True)
+    return JsonResponse(
+        {"ready": not failing, "failing": failing},
+        status=HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK,
+    )
+
+
+def _fault(name: str, future: Future[str]) -> str:
+    try:
+        return future.result(PATIENCE)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, this process is not ready
+        log.warning("%s is not ready: %s", name, error)
+        return type(error).__name__
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.close()
+    return ""
+
+
+def _migrations() -> str:
+    """The code of a process does not change: what was applied once needs no second look."""
+    global _migrated
+    if _migrated:
+        return ""
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    finally:
+        connection.close()
+    _migrated = not plan
+    return f"{len(plan)} not applied" if plan else ""
+
+
+def _redis() -> str:
+    snapshots.ping()
+    return ""
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "redis": _redis,
+}

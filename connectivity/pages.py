@@ -1,0 +1,38 @@
+"""The landing page and what is said when a request cannot be answered; no page of cars or money."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from billing import queries
+from fleet import words
+
+
+@require_safe
+def landing(request: HttpRequest) -> HttpResponse:
+    """Say in one screen what Premium adds, what Standard keeps, and the price."""
+    offers = {price.interval: words.offer(price) for price in queries.offers()}
+    premium = queries.catalog().plan(queries.PREMIUM)
+    features = words.gains(premium.features) if premium else []
+    return render(request, "landing.html", {"offers": offers, "features": features})
+
+
+@require_safe
+def nothing_here(request: HttpRequest, **_kwargs: str) -> HttpResponse:
+    """Stand in for what allauth would serve: passwords do not exist here, so no page sets one."""
+    return render(request, "404.html", status=HTTPStatus.NOT_FOUND)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say what to do when a form came without its token: mostly a page that was open for weeks."""
+    context = {
+        "title": _("This page was open for too long"),
+        "text": _(
+            "For your safety we did not accept the form. Nothing was changed. "
+            "Go back, reload the page and send it again; your browser must allow cookies."
+        ),
+    }
+    return render(request, "problem.html", context, status=HTTPStatus.FORBIDDEN)

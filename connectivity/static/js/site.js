@@ -1,0 +1,48 @@
+// Small comforts; every page works without them.
+(() => {
+  'use strict'
+  const language = document.documentElement.lang
+  const formats = {
+    date: { dateStyle: 'medium' },
+    time: { timeStyle: 'short' },
+    moment: { dateStyle: 'medium', timeStyle: 'short' }
+  }
+
+  // The server writes UTC; a person reads their own clock.
+  const localise = root => {
+    for (const element of root.querySelectorAll('time[data-show]')) {
+      const format = new Intl.DateTimeFormat(language, formats[element.dataset.show])
+      element.textContent = format.format(new Date(element.dateTime))
+    }
+  }
+  localise(document)
+  document.addEventListener('htmx:load', event => localise(event.detail.elt))
+
+  // A hidden tab asks nothing; it asks at once when somebody looks again.
+  document.addEventListener('htmx:beforeRequest', event => {
+    if (document.hidden && event.target.matches('[data-poll]')) event.preventDefault()
+  })
+  document.addEventListener('visibilitychange', () => {
+    const waiting = document.querySelector('[data-poll]')
+    if (!document.hidden && waiting) window.htmx.trigger(waiting, 'seen')
+  })
+
+  // One press is one payment page.
+  for (const form of document.querySelectorAll('form[data-once]')) {
+    form.addEventListener('submit', event => {
+      if (form.dataset.sent) event.preventDefault()
+      form.dataset.sent = 'yes'
+    })
+  }
+  window.addEventListener('pageshow', () => {
+    for (const form of document.querySelectorAll('form[data-once]')) delete form.dataset.sent
+  })
+
+  // Passkeys: allauth's script says what went wrong only to the console.
+  document.addEventListener('allauth.error', event => {
+    const place = document.getElementById('passkey-problem')
+    if (!place) return
+    event.preventDefault()
+    place.hidden = false
+  })
+})()

@@ -1,0 +1,26 @@
+"""The addresses of the web process: people, staff, Stripe; cars have `connectivity.edge_urls`."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from connectivity import health, pages
+from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode
+
+# The only API there is yet is the one that cars call; its schema is served to people.
+schema = SpectacularAPIView.as_view(urlconf="connectivity.edge_urls")
+
+urlpatterns = [
+    path("", pages.landing, name="landing"),
+    path("garage/", include("fleet.urls")),
+    path("billing/", include("billing.urls")),
+    path("accounts/password/<path:rest>", pages.nothing_here),
+    path("accounts/login/code/confirm/", ConfirmLoginCode.as_view()),
+    path("accounts/confirm-email/", ConfirmEmailCode.as_view()),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("api/schema/", schema, name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+]

@@ -1,0 +1,79 @@
+"""What a person types to add a car, made sense of; decides nothing about the car."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from fleet.pairing import LENGTH, normalized
+from fleet.vin import Vin, VinError
+
+
+class AddCarForm(forms.Form):
+    """A VIN and the code on the car's screen."""
+
+    vin = forms.CharField(
+        label=_("VIN"),
+        max_length=64,
+        help_text=_("17 characters: at the foot of the windscreen, or on the car's own screen."),
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "placeholder": "5YJ3E1EA0KF000316",
+                "autofocus": True,
+            }
+        ),
+    )
+    code = forms.CharField(
+        label=_("Code on the car's screen"),
+        max_length=64,
+        help_text=_("In the car, open Settings, then Connectivity, then Add to account."),
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "placeholder": "WDJB-MJHT",
+            }
+        ),
+    )
+    # Shown only for a VIN that may be mistyped although its maker need not heed the check digit.
+    confirmed = forms.BooleanField(label=_("This is what the car shows"), required=False)
+
+    def clean_vin(self) -> Vin:
+        """Return the VIN as a value."""
+        try:
+            return Vin.parse(self.cleaned_data["vin"])
+        except VinError as error:
+            raise ValidationError(str(error)) from error
+
+    def clean_code(self) -> str:
+        """Return the code's letters; a code of another length cannot be right and costs no try."""
+        code = normalized(self.cleaned_data["code"])
+        if len(code) != LENGTH:
+            raise ValidationError(
+                _("The code has %(length)d letters, such as WDJB-MJHT."), params={"length": LENGTH}
+            )
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a second look at a VIN whose check digit does not fit."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        vin = cleaned.get("vin")
+        if vin and vin.doubtful and not cleaned.get("confirmed"):
+            self.add_error(
+                "confirmed",
+                _(
+                    "This VIN looks mistyped: its ninth character does not fit the others. "
+                    "Compare it with the car; if it is the same, tick the box."
+                ),
+            )
+        return cleaned
+
+    @property
+    def asks_to_confirm(self) -> bool:
+        """Whether the page shows the box."""
+        return self.is_bound and ("confirmed" in self.errors or bool(self.data.get("confirmed")))

@@ -1,0 +1,191 @@
+"""Decides who gets, keeps and loses a car; never takes money, nor tells a car anything.
+
+# Note [A claim is not a key]
+Whoever sits in a car can read its code: a buyer, but also a thief or a guest. So a right code for
+a car that has an owner opens a claim and shows nothing. The owner is told and may release the car
+or object; staff decide on proof; after 14 days without a word a fresh code completes the claim,
+since a seller who has moved on never answers.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import subjects
+from fleet import pairing
+from fleet.models import Claim, DomainEvent, Ownership, Vehicle
+from fleet.vin import Vin
+
+SILENCE = timedelta(days=14)
+
+
+class NotInGarage(LookupError):
+    """There is no such car among this owner's: unknown and foreign ones look the same."""
+
+
+class AlreadyYours(Exception):
+    """The car is in this very garage."""
+
+    def __init__(self, vehicle_id: UUID) -> None:
+        """Take the car's id, for a link to its page."""
+        self.vehicle_id = vehicle_id
+        super().__init__("This car is in your garage already.")
+
+
+class ClaimClosed(Exception):
+    """The claim has been decided: there is nothing left to object to or to decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The car is now in the garage."""
+
+    vehicle: Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOpened:
+    """The car has an owner, who has been told. See Note [A claim is not a key]."""
+
+    claim: Claim
+
+
+def add(*, owner: Any, vin: Vin, code: str, now: datetime) -> Added | ClaimOpened:
+    """Put the car with this VIN into the garage, on the word of the code that it shows.
+
+    Raises AlreadyYours, pairing.TooManyTries or pairing.WrongCode.
+    """
+    with transaction.atomic(durable=True):
+        vehicle = _lock(vin=vin.text, removed_at=None)
+        ownership = _ownership(vehicle)
+        if ownership and ownership.owner_id == owner.pk:
+            raise AlreadyYours(ownership.vehicle_id)
+        pairing.check_limits(account=owner, vin=vin.text, now=now)
+        right = pairing.redeem(vehicle, account=owner, vin=vin.text, code=code, now=now)
+        outcome = _take(vehicle, ownership, owner, now=now) if vehicle and right else None
+    if outcome is None:  # Only now, so that the wrong try stays counted.
+        raise pairing.WrongCode("The VIN and the code do not belong together.")
+    return outcome
+
+
+def release(*, owner: Any, vehicle_id: UUID, now: datetime) -> None:
+    """Take the car out of the garage; its paid plan ends now and unused time is paid back.
+
+    Whoever claims the car is told that it is free. Raises NotInGarage.
+    """
+    with transaction.atomic(durable=True):
+        vehicle = _lock(pk=vehicle_id)
+        ownership = _ownership(vehicle)
+        if vehicle is None or ownership is None or ownership.owner_id != owner.pk:
+            raise NotInGarage
+        _end(ownership, actor=owner, now=now)
+        _record("vehicle_released", vehicle, actor=owner, now=now)
+        for claim in _undecided(vehicle):
+            _close(claim, Claim.State.RELEASED, actor=owner, now=now)
+
+
+def object_to(*, owner: Any, vehicle_id: UUID, claim_id: int, now: datetime) -> None:
+    """Say no to a claim: it then waits for staff, however long. Raises NotInGarage, ClaimClosed."""
+    with transaction.atomic(durable=True):
+        vehicle = _lock(pk=vehicle_id)
+        ownership = _ownership(vehicle)
+        if vehicle is None or ownership is None or ownership.owner_id != owner.pk:
+            raise NotInGarage
+        claim = vehicle.claims.filter(pk=claim_id, state=Claim.State.OPEN).first()
+        if claim is None:
+            raise ClaimClosed
+        claim.state = Claim.State.OBJECTED
+        claim.save(update_fields=["state"])
+        _record("claim_objected", vehicle, actor=owner, now=now, **_parties(claim))
+
+
+def decide(claim: Claim, *, grant: bool, reason: str, actor: Any, now: datetime) -> None:
+    """Decide a claim for staff, on proof: the car changes hands, or stays. Raises ClaimClosed."""
+    with transaction.atomic(durable=True):
+        vehicle = Vehicle.objects.select_for_update(no_key=True).get(pk=claim.vehicle_id)
+        claim = Claim.objects.select_related("claimant").get(pk=claim.pk)
+        if claim.state not in Claim.UNDECIDED:
+            raise ClaimClosed
+        if grant:
+            _hand_over(vehicle, _ownership(vehicle), claim.claimant, actor=actor, now=now)
+        state = Claim.State.GRANTED if grant else Claim.State.REFUSED
+        _close(claim, state, actor=actor, now=now, reason=reason)
+        for other in _undecided(vehicle) if grant else ():
+            _close(other, Claim.State.REFUSED, actor=actor, now=now, reason=reason)
+
+
+def _take(
+    vehicle: Vehicle, ownership: Ownership | None, owner: Any, *, now: datetime
+) -> Added | ClaimOpened:
+    """Act on a right code. See Note [A claim is not a key]."""
+    if ownership is None:
+        _own(vehicle, owner, now=now)
+        return Added(vehicle)
+    claim = _undecided(vehicle).filter(claimant=owner).first()
+    if claim is None:
+        claim = Claim.objects.create(vehicle=vehicle, claimant=owner, opened_at=now)
+        _record("claim_opened", vehicle, actor=owner, now=now, **_parties(claim, ownership))
+    elif claim.state == Claim.State.OPEN and claim.opened_at + SILENCE <= now:
+        _hand_over(vehicle, ownership, owner, actor=owner, now=now)
+        _close(claim, Claim.State.COMPLETED, actor=owner, now=now)
+        for other in _undecided(vehicle):
+            _close(other, Claim.State.REFUSED, actor=owner, now=now)
+        return Added(vehicle)
+    return ClaimOpened(claim)
+
+
+def _hand_over(
+    vehicle: Vehicle, ownership: Ownership | None, to: Any, *, actor: Any, now: datetime
+) -> None:
+    if ownership is not None:
+        _end(ownership, actor=actor, now=now)
+        _record("vehicle_lost", vehicle, actor=actor, now=now, owner=str(ownership.owner_id))
+    _own(vehicle, to, now=now)
+
+
+def _own(vehicle: Vehicle, owner: Any, *, now: datetime) -> None:
+    pairing.void(vehicle, now=now)
+    Ownership.objects.create(vehicle=vehicle, owner=owner, starts_at=now)
+    _record("vehicle_added", vehicle, actor=owner, now=now, owner=str(owner.pk))
+
+
+def _end(ownership: Ownership, *, actor: Any, now: datetime) -> None:
+    """End an ownership, and with it everything that the owner pays for this car."""
+    ownership.ends_at = now
+    ownership.save(update_fields=["ends_at"])
+    pairing.void(ownership.vehicle, now=now)
+    subjects.vacate(ownership.vehicle_id, actor=actor, now=now)
+
+
+def _close(claim: Claim, state: str, *, actor: Any, now: datetime, reason: str = "") -> None:
+    claim.state, claim.decided_at = state, now
+    claim.save(update_fields=["state", "decided_at"])
+    facts = {**_parties(claim), **({"reason": reason} if reason else {})}
+    _record(f"claim_{state}", claim.vehicle, actor=actor, now=now, **facts)
+
+
+def _parties(claim: Claim, ownership: Ownership | None = None) -> dict[str, Any]:
+    facts = {"claim": claim.pk, "claimant": str(claim.claimant_id)}
+    return {**facts, "owner": str(ownership.owner_id)} if ownership else facts
+
+
+def _lock(**lookup: Any) -> Vehicle | None:
+    """Return the car, locked until the transaction ends; each use case here does this first."""
+    return Vehicle.objects.select_for_update(no_key=True).filter(**lookup).first()
+
+
+def _ownership(vehicle: Vehicle | None) -> Ownership | None:
+    if vehicle is None:
+        return None
+    return vehicle.ownerships.select_related("vehicle").filter(ends_at=None).first()
+
+
+def _undecided(vehicle: Vehicle) -> Any:
+    return vehicle.claims.select_related("vehicle").filter(state__in=Claim.UNDECIDED)
+
+
+def _record(kind: str, vehicle: Vehicle, *, actor: Any, now: datetime, **data: Any) -> None:
+    DomainEvent.objects.create(kind=kind, at=now, vehicle=vehicle, actor=actor, data=data)

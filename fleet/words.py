@@ -1,0 +1,335 @@
+"""Puts the two truths about a car into words: what was paid for, and what the car itself has.
+
+It never says "active in your car" before the car has said so, and decides nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from billing import checkout
+from billing.catalog import Feature, Price
+from billing.standing import Standing
+from fleet.delivery import CarLine
+from fleet.entries import Entry, Hindrance
+from fleet.formats import day, moment, money
+
+WRONG_CODE = gettext_lazy(
+    "This VIN and this code do not belong together. Compare both with the car's screen; a code "
+    "lives for 15 minutes, so ask the car for a new one if yours is older."
+)
+_MOVING_BILLING = frozenset({"confirming"})
+_MOVING_CAR = frozenset({"queued", "sent", "removing"})
+_LAST_POLL = 23
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One truth: an icon and a tone that underline it, and the words that say it."""
+
+    icon: str
+    tone: str
+    headline: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A car as its owner sees it."""
+
+    entry: Entry
+    billing: Line
+    car: Line
+    state: str
+    note: str
+
+    @property
+    def name(self) -> str:
+        """The model as people call it; models are open codes such as `model_3`."""
+        return self.entry.vehicle.model.replace("_", " ").title()
+
+    @property
+    def paid_for(self) -> bool:
+        """Whether somebody pays for this car, so that releasing it ends a subscription."""
+        return self.state not in ("none", "checkout_open", "ended")
+
+    @property
+    def moving(self) -> bool:
+        """Whether either line is likely to change while somebody looks."""
+        return self.state in _MOVING_BILLING or self.entry.line.state in _MOVING_CAR
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """When a waiting page asks again: soon at first, then ever slower, for two minutes."""
+
+    number: int
+
+    @property
+    def seconds(self) -> int:
+        """The pause before the next question."""
+        return min(2 + self.number // 3, 10)
+
+    @property
+    def next(self) -> int:
+        """The number of the next question."""
+        return self.number + 1
+
+    @property
+    def over(self) -> bool:
+        """Whether the page has waited for long enough to say so and stop."""
+        return self.number > _LAST_POLL
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A feature as a list shows it; `name` is a message to translate."""
+
+    icon: str
+    name: str
+
+
+def gains(features: Iterable[Feature]) -> list[Gain]:
+    """Return the words for features; one that is newer than this code gets a plain icon."""
+    return [Gain(_ICONS.get(feature.code, "sparkle"), feature.name) for feature in features]
+
+
+_ICONS = {
+    "live_traffic": "traffic",
+    "satellite_maps": "satellite",
+    "video_streaming": "video",
+    "music_streaming": "music",
+    "karaoke": "mic",
+    "browser": "globe",
+    "live_camera": "camera",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A price as a button names it."""
+
+    lookup_key: str
+    amount: str
+    interval: str
+    label: str
+
+
+def offer(price: Price) -> Offer:
+    """Return the words for a price."""
+    amount = money(price.unit_amount, price.currency, brief=True)
+    label = {
+        "month": _("Subscribe for {amount} a month"),
+        "year": _("Subscribe for {amount} a year"),
+    }[price.interval]
+    return Offer(price.lookup_key, amount, price.interval, label.format(amount=amount))
+
+
+def poll(number: int) -> Poll:
+    """Return the pace after so many questions."""
+    return Poll(number)
+
+
+def card(entry: Entry, *, now: datetime, returned: bool = False) -> Card:
+    """Return the words for a car; `returned`: its owner has just come back from paying."""
+    state = entry.standing.state
+    if returned and state == "checkout_open":
+        state = "confirming"
+    return Card(
+        entry=entry,
+        billing=_billing(entry, state, now),
+        car=_car(entry.line, now),
+        state=state,
+        note=hindrance(entry.hindrance) if entry.hindrance else "",
+    )
+
+
+def hindrance(found: Hindrance) -> str:
+    """Say why Premium cannot be bought."""
+    return {
+        Hindrance.NO_MODEM: _(
+            "This car has no modem of its own, so it cannot take Premium. "
+            "Everything that works over Wi-Fi and your phone goes on working."
+        ),
+        Hindrance.REMOVED: _("This car has been taken out of service."),
+        Hindrance.LIFETIME: _("Premium came with this car for life. There is nothing to buy."),
+        Hindrance.HAS_IT: _("This car has a subscription already. You were not charged again."),
+    }[found]
+
+
+def too_many_tries(retry_at: datetime) -> str:
+    """Say when a code may be tried again."""
+    return format_html(
+        _("Too many wrong codes. For the car's safety, try again after {time}."),
+        time=moment(retry_at, now=retry_at),
+    )
+
+
+def seat_refusal(error: Exception) -> str:
+    """Say why no payment page was opened."""
+    if isinstance(error, checkout.SeatTaken):
+        return _(
+            "Somebody else is paying for this car at this moment. "
+            "Try again in half an hour, or write to support."
+        )
+    return hindrance(Hindrance.HAS_IT)
+
+
+def _billing(entry: Entry, state: str, now: datetime) -> Line:
+    standing = entry.standing
+    if state in ("none", "ended") and standing.plan != "standard":
+        return _given(standing)
+    return _BILLING[state](standing, now)
+
+
+def _given(standing: Standing) -> Line:
+    """Premium that no subscription pays for."""
+    if standing.changes_at is None:
+        return Line("star", "good", _("Premium for life"), _("It came with this car and stays."))
+    until = day(standing.changes_at)
+    if standing.reason == "trial":
+        text = _("Your free trial ends then by itself; you are charged nothing.")
+        return Line("gift", "good", format_html(_("Trial until {day}"), day=until), text)
+    return Line("gift", "good", format_html(_("Free until {day}"), day=until), _("No card needed."))
+
+
+def _none(standing: Standing, now: datetime) -> Line:
+    text = _("Live traffic, satellite maps and streaming over cellular. Cancel any time.")
+    return Line("signal", "calm", _("Standard Connectivity"), text)
+
+
+def _checkout_open(standing: Standing, now: datetime) -> Line:
+    text = _("You have not been charged. Continue, or start again.")
+    return Line("card", "wait", _("Payment page opened"), text)
+
+
+def _confirming(standing: Standing, now: datetime) -> Line:
+    text = _("Usually a few seconds. You can close this page: we email you.")
+    return Line("clock", "wait", _("Confirming your payment…"), text)
+
+
+def _trialing(standing: Standing, now: datetime) -> Line:
+    end = standing.next_charge_at or now
+    left = max(0, (end - now).days)
+    headline = ngettext("Trial: {count} day left", "Trial: {count} days left", left)
+    text = _("First charge {amount} on {day}{card}. Cancel before then and you pay nothing.")
+    return Line("gift", "good", headline.format(count=left), _charge(text, standing))
+
+
+def _active(standing: Standing, now: datetime) -> Line:
+    return Line(
+        "check", "good", _("Active"), _charge(_("Next charge {amount} on {day}{card}."), standing)
+    )
+
+
+def _past_due(standing: Standing, now: datetime) -> Line:
+    text = _("We try the card again. Premium stays on until {day}.")
+    return Line("alert", "warn", _("Payment failed"), _until(text, standing))
+
+
+def _paused(standing: Standing, now: datetime) -> Line:
+    text = _("Your car has Standard. Pay the open invoice to switch Premium back on.")
+    return Line("pause", "warn", _("Paused: a payment is missing"), text)
+
+
+def _ending(standing: Standing, now: datetime) -> Line:
+    end = standing.ends_at or standing.paid_through or now
+    text = _("You keep Premium until then. No more charges.")
+    return Line("clock", "calm", format_html(_("Ends on {day}"), day=day(end)), text)
+
+
+def _ended(standing: Standing, now: datetime) -> Line:
+    headline = _("Premium has ended")
+    if standing.ends_at:
+        headline = format_html(_("Ended on {day}"), day=day(standing.ends_at))
+    return Line("signal", "calm", headline, _("Your car has Standard. Subscribe again any time."))
+
+
+_BILLING: dict[str, Callable[[Standing, datetime], Line]] = {
+    "none": _none,
+    "checkout_open": _checkout_open,
+    "confirming": _confirming,
+    "trialing": _trialing,
+    "active": _active,
+    "past_due": _past_due,
+    "unpaid": _paused,
+    "paused": _paused,
+    "ending": _ending,
+    "ended": _ended,
+}
+
+
+def _charge(text: str, standing: Standing) -> str:
+    """Fill in what is charged, when and to which card; nothing where Stripe has not said yet."""
+    if standing.next_charge_at is None or standing.unit_amount is None:
+        return _("Stripe has not told us the next charge yet.")
+    card = ""
+    if standing.card_last4:
+        card = f", {standing.card_brand.title()} •{standing.card_last4}"
+    return format_html(
+        text,
+        amount=money(standing.unit_amount, standing.currency),
+        day=day(standing.next_charge_at),
+        card=card,
+    )
+
+
+def _until(text: str, standing: Standing) -> str:
+    end = standing.grant_ends_at or standing.paid_through
+    return format_html(text, day=day(end)) if end else ""
+
+
+def _car(line: CarLine, now: datetime) -> Line:
+    """Say what the car itself is known to have."""
+    since = moment(line.since, now=now) if line.since else ""
+    heard = moment(line.last_contact_at, now=now) if line.last_contact_at else ""
+    words: dict[str, Any] = {"since": since, "heard": heard, "reference": line.reference}
+    icon, tone, headline, text = _CAR[line.state]
+    if line.state == "sent" and heard:
+        text = _SENT_HEARD
+    return Line(icon, tone, format_html(str(headline), **words), format_html(str(text), **words))
+
+
+_SENT_HEARD = gettext_lazy(
+    "Your car picks it up when it is awake and has signal. Last contact: {heard}."
+)
+_CAR = {
+    "none": ("car", "calm", gettext_lazy("Nothing to send to your car"), ""),
+    "queued": (
+        "upload",
+        "wait",
+        gettext_lazy("Waiting to send to your car"),
+        gettext_lazy("This takes a second or two."),
+    ),
+    "sent": (
+        "upload",
+        "wait",
+        gettext_lazy("Sent to your car"),
+        gettext_lazy("Your car picks it up when it is awake and has signal."),
+    ),
+    "active": ("check", "good", gettext_lazy("Active in your car since {since}"), ""),
+    "asleep": (
+        "moon",
+        "wait",
+        gettext_lazy("Your car has not been online since {heard}"),
+        gettext_lazy("Park it with signal or Wi-Fi: it activates by itself."),
+    ),
+    "failed": (
+        "alert",
+        "warn",
+        gettext_lazy("We could not switch it on in your car"),
+        gettext_lazy("We keep trying. If it stays so, give support this reference: {reference}."),
+    ),
+    "removing": (
+        "upload",
+        "wait",
+        gettext_lazy("Being switched off in your car"),
+        gettext_lazy("Your car drops it when it is next awake."),
+    ),
+    "removed": ("car", "calm", gettext_lazy("Switched off in your car on {since}"), ""),
+}
