@@ -53,7 +53,7 @@ def from_environment(environ: Mapping[str, str]) -> Config:
 
 def refuse_danger(config: Config) -> None:
     """Raise StartRefusedError if other machines could come in, or a setting is half given."""
-    if not ipaddress.ip_address(config.host).is_loopback:
+    if not _is_loopback(config.host):
         raise StartRefusedError(
             f"The sandbox takes no real payments and asks nobody who they are, so it listens on "
             f"loopback only, not on {config.host}. Unset SANDBOX_HOST or set it to 127.0.0.1."
@@ -62,6 +62,13 @@ def refuse_danger(config: Config) -> None:
         raise StartRefusedError(
             "SANDBOX_WEBHOOK_URL and SANDBOX_WEBHOOK_SECRET belong together: set both or neither."
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -37,7 +37,7 @@ def _serve(world: World, request: flask.Request) -> flask.Response:
     form = request.get_data(as_text=True)
     fault = world.faults.take(request.method, request.path)
     if fault == "drop":
-        _cut(request)
+        return _cut(request)
     request_id = new_id("req")
     try:
         _refuse_by_fault(fault)
@@ -49,7 +49,7 @@ def _serve(world: World, request: flask.Request) -> flask.Response:
         failure = StripeError("The sandbox failed; see its log.", status=500, kind="api_error")
         answer = Answer(500, failure.body, request_id)
     if fault == "drop_after":
-        _cut(request)
+        return _cut(request)
     url = request.full_path if request.query_string else request.path
     world.recorder.exchange(request.method, url, form, answer.status, answer.body)
     return _response(request, answer)
@@ -133,10 +133,11 @@ def _outage() -> StripeError:
     return StripeError("An unknown error occurred", status=500, kind="api_error")
 
 
-def _cut(request: flask.Request) -> None:
-    """Close the connection without an answer: the client cannot know what happened."""
+def _cut(request: flask.Request) -> flask.Response:
+    """Close the connection: the client gets no answer and cannot know what happened."""
     connection: socket.socket = request.environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)
+    return flask.Response(status=503)
 
 
 def _response(request: flask.Request, answer: Answer) -> flask.Response:

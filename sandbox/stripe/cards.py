@@ -25,6 +25,8 @@ class Behaviour:
     decline: Decline | None = None
     # Accepted when it is set up, declined whenever it is charged.
     charge_decline: Decline | None = None
+    # Declined when it is charged while its owner is away.
+    renewal_decline: Decline | None = None
     authenticate: bool = False
 
 
@@ -64,6 +66,11 @@ _PROCESSING = Decline(
     "An error occurred while processing your card. Try again in a little bit.",
     passing=True,
 )
+_ASKS = _declined(
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+    passing=True,
+)
 NOT_AUTHENTICATED = Decline(
     "payment_intent_authentication_failure",
     "We are unable to authenticate your payment method. Please choose a different payment "
@@ -94,7 +101,7 @@ _TEST_CARDS = {
     "4000000000000119": Behaviour(decline=_PROCESSING),
     "4000000000000341": Behaviour(charge_decline=_GENERIC),
     "4000002500003155": Behaviour(authenticate=True),
-    "4000002760003184": Behaviour(authenticate=True),
+    "4000002760003184": Behaviour(authenticate=True, renewal_decline=_ASKS),
 }
 
 
@@ -138,7 +145,7 @@ def behaviour_of(private: dict[str, object]) -> Behaviour:
 
 def kept_behaviour(card: Card) -> dict[str, object]:
     """What the sandbox must remember of a card to charge it again: never its number."""
-    declines = card.behaviour.charge_decline
+    declines = card.behaviour.charge_decline or card.behaviour.renewal_decline
     return {"charge_decline": dataclasses.asdict(declines) if declines else None}
 
 

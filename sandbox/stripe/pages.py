@@ -117,7 +117,7 @@ class _Desk:
             )
         with self._world.store.reading() as tx:
             private = tx.private(session["id"])
-        page = flask.render_template(
+        return flask.render_template(
             "stripe/pay.html",
             session=session,
             items=private["line_items"],
@@ -128,7 +128,6 @@ class _Desk:
             refused=refused,
             words=words,
         )
-        return page
 
 
 def _read(typed: dict[str, str], email: str, today: dt.datetime) -> cards.Card:

@@ -3,12 +3,19 @@
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.stripe.due import Runner
-from sandbox.stripe.effects import checkout
+from sandbox.stripe.effects import cancelling, checkout, cycle
 from sandbox.stripe.faults import Faults
 from sandbox.stripe.objects.event import webhook_endpoint
 from sandbox.stripe.recording import Recorder
 from sandbox.stripe.store import Store
 from sandbox.stripe.webhooks import Deliverer
+
+_ACTIONS = {
+    checkout.EXPIRE: checkout.expire,
+    cancelling.TURN: cycle.turn,
+    cycle.CHARGE: cycle.charge,
+    cycle.WARN: cycle.warn,
+}
 
 
 class World:
@@ -20,7 +27,7 @@ class World:
             config.data_dir / "stripe.sqlite3", clock=self.clock.now, public_url=config.public_url
         )
         self.recorder = Recorder(config.record)
-        self.runner = Runner(self.store, self.clock.now, {checkout.EXPIRE: checkout.expire})
+        self.runner = Runner(self.store, self.clock.now, _ACTIONS)
         self.deliverer = Deliverer(self.store, self.clock.now, self.recorder)
         self.faults = Faults()
         self._listen_for(config.webhook_url, config.webhook_secret)

@@ -7,7 +7,7 @@ from sandbox.stripe.errors import StripeError
 from sandbox.stripe.events import emit
 from sandbox.stripe.store import Body, Transaction
 
-PERIOD_END = "subscription.period_end"
+TURN = "subscription.turn"
 
 
 def cancel_now(
@@ -18,7 +18,7 @@ def cancel_now(
     details: Body | None = None,
 ) -> None:
     """End it at this instant, for good."""
-    unschedule(tx, PERIOD_END, subscription["id"])
+    unschedule(tx, TURN, subscription["id"])
     ended_details = {**subscription["cancellation_details"], "reason": reason, **(details or {})}
     tx.change(
         subscription,

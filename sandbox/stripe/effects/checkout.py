@@ -4,7 +4,7 @@ import dataclasses
 
 from sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, kept_behaviour
 from sandbox.stripe.due import schedule, unschedule
-from sandbox.stripe.effects import charging, invoicing
+from sandbox.stripe.effects import charging, cycle, invoicing
 from sandbox.stripe.effects.periods import next_boundary
 from sandbox.stripe.events import emit
 from sandbox.stripe.objects import payment
@@ -166,6 +166,9 @@ def _subscribe(
     )
     subscription["latest_invoice"] = invoice["id"]
     emit(tx, "customer.subscription.created", tx.insert(subscription))
+    cycle.schedule_turn(tx, subscription)
+    if trial_end is not None:
+        cycle.schedule_warning(tx, subscription)
     emit(tx, "invoice.created", invoice)
     invoicing.finalize(tx, invoice, customer)
     invoicing.settle(tx, invoice, intent)

@@ -14,13 +14,27 @@ def money(amount: int, currency: str) -> str:
 
 
 def draft(
-    tx: Transaction, customer: Body, subscription: Body, *, reason: str, trial: bool = False
+    tx: Transaction,
+    customer: Body,
+    subscription: Body,
+    *,
+    reason: str,
+    trial: bool = False,
+    since: int | None = None,
 ) -> Body:
-    """A stored draft for the current period of every item; a trial's period costs nothing."""
-    lines = [_line(tx, item, trial=trial) for item in subscription["items"]["data"]]
+    """A stored draft for every item whose period begins now; a trial's period costs nothing.
+
+    `since` is the beginning of the period that ends now, where there was one.
+    """
+    lines = [
+        _line(tx, item, trial=trial)
+        for item in subscription["items"]["data"]
+        if item["current_period_start"] == tx.now
+    ]
     made = shapes.invoice(
         tx, customer=customer, subscription=subscription, lines=lines, reason=reason
     )
+    made["period_start"] = tx.now if since is None else since
     return tx.insert(made)
 
 
@@ -69,6 +83,12 @@ def settle(tx: Transaction, invoice: Body, intent: Body | None) -> None:
             "invoice_payment.paid",
             tx.insert(shapes.invoice_payment(tx, invoice, intent["id"])),
         )
+
+
+def fail(tx: Transaction, invoice: Body) -> None:
+    """An attempt to collect the invoice failed; it stays open."""
+    tx.change(invoice, attempt_count=invoice["attempt_count"] + 1, attempted=True)
+    emit(tx, "invoice.payment_failed", invoice)
 
 
 def _line(tx: Transaction, item: Body, *, trial: bool) -> Body:

@@ -32,12 +32,6 @@ def create_product(tx: Transaction, given: Given, _: str) -> Body:
     return product
 
 
-def list_products(tx: Transaction, given: Given, _: str) -> Body:
-    """GET /v1/products"""
-    wanted = [(one_of("id", len(given["ids"])), given["ids"])] if "ids" in given else []
-    return page(tx, "product", "/v1/products", given, *wanted, filters=("active",))
-
-
 def create_price(tx: Transaction, given: Given, _: str) -> Body:
     """POST /v1/prices"""
     if given["currency"] not in _CURRENCIES:
@@ -115,12 +109,6 @@ _PRODUCT = {
 
 OPERATIONS = (
     Operation("POST", "/v1/products", create_product, _PRODUCT, ("name",)),
-    Operation(
-        "GET",
-        "/v1/products",
-        list_products,
-        {**PAGE, "active": boolean, "created": CREATED, "ids": list_of(text())},
-    ),
     Operation("GET", "/v1/products/{id}", lambda tx, _, which: tx.get("product", which)),
     Operation(
         "POST",

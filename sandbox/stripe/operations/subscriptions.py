@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.stripe.effects.cancelling import cancel_now, schedule_end
+from sandbox.stripe.effects.cycle import schedule_turn
 from sandbox.stripe.errors import StripeError, no_such
 from sandbox.stripe.events import emit_update
 from sandbox.stripe.lists import containing, page
@@ -71,6 +72,7 @@ def update(tx: Transaction, given: Given, which: str) -> Body:
     emit_update(
         tx, "customer.subscription.updated", subscription, tx.change(subscription, **changes)
     )
+    schedule_turn(tx, subscription)
     return subscription
 
 

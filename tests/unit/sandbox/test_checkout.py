@@ -7,12 +7,12 @@ import requests
 import stripe
 
 from tests.sandbox_server import SandboxServer
-from tests.unit.sandbox.conftest import PAYS, Receiver, SandboxClock, Shop, pay, until
+from tests.unit.sandbox.conftest import PAYS, Client, Receiver, SandboxClock, Shop, pay, until
 
 DAY = 86400
 
 
-def test_paying_makes_everything_that_stripe_makes(shop: Shop, client: stripe.StripeClient):
+def test_paying_makes_everything_that_stripe_makes(shop: Shop, client: Client):
     session = shop.checkout(
         client_reference_id="seat-1",
         metadata={"a": "1"},
@@ -61,7 +61,7 @@ def test_paying_makes_everything_that_stripe_makes(shop: Shop, client: stripe.St
     )
 
 
-def test_events_tell_it_in_order(shop: Shop, client: stripe.StripeClient):
+def test_events_tell_it_in_order(shop: Shop, client: Client):
     shop.subscribe()
     told = [event.type for event in client.v1.events.list({"limit": 100}).data]
     assert list(reversed(told)) == [
@@ -96,7 +96,7 @@ def test_events_tell_it_in_order(shop: Shop, client: stripe.StripeClient):
     ],
 )
 def test_a_declined_card_says_why_and_another_one_pays(
-    shop: Shop, client: stripe.StripeClient, number, words, code, decline_code
+    shop: Shop, client: Client, number, words, code, decline_code
 ):
     session = shop.checkout()
     page = pay(session.url, number)
@@ -129,7 +129,7 @@ def test_a_declined_card_says_why_and_another_one_pays(
         ({"billingName": " "}, "cardholder name is incomplete"),
     ],
 )
-def test_impossible_details_reach_no_bank(shop: Shop, client: stripe.StripeClient, typed, words):
+def test_impossible_details_reach_no_bank(shop: Shop, client: Client, typed, words):
     session = shop.checkout()
     page = pay(session.url, **{"number": PAYS} if "cardNumber" not in typed else {}, **typed)
     assert page.status_code == 200
@@ -137,7 +137,7 @@ def test_impossible_details_reach_no_bank(shop: Shop, client: stripe.StripeClien
     assert client.v1.events.list({"types": ["charge.failed", "charge.succeeded"]}).data == []
 
 
-def test_a_buyer_without_a_customer_becomes_one(shop: Shop, client: stripe.StripeClient):
+def test_a_buyer_without_a_customer_becomes_one(shop: Shop, client: Client):
     session = shop.checkout(customer=None)
     assert "email is incomplete" in pay(session.url).text
     assert pay(session.url, email="new@demo.test").status_code == 303
@@ -145,9 +145,7 @@ def test_a_buyer_without_a_customer_becomes_one(shop: Shop, client: stripe.Strip
     assert done.customer.email == done.customer_details.email == "new@demo.test"
 
 
-def test_a_trial_takes_a_card_and_no_money(
-    shop: Shop, client: stripe.StripeClient, sandbox: SandboxServer
-):
+def test_a_trial_takes_a_card_and_no_money(shop: Shop, client: Client, sandbox: SandboxServer):
     ends = sandbox.running.app.extensions["world"].clock.now() + 10 * DAY
     session = shop.checkout(subscription_data={"trial_end": ends})
     assert session.amount_total == 0
@@ -168,7 +166,7 @@ def test_a_trial_takes_a_card_and_no_money(
     assert "charge.succeeded" not in types
 
 
-def test_the_bank_asks_first_and_the_answer_counts(shop: Shop, client: stripe.StripeClient):
+def test_the_bank_asks_first_and_the_answer_counts(shop: Shop, client: Client):
     session = shop.checkout()
     bank = pay(session.url, "4000002500003155")
     assert (bank.status_code, bank.headers["Location"]) == (303, f"/c/pay/{session.id}/bank")
@@ -189,7 +187,7 @@ def test_the_bank_asks_first_and_the_answer_counts(shop: Shop, client: stripe.St
     assert client.v1.checkout.sessions.retrieve(session.id).status == "complete"
 
 
-def test_twenty_posts_at_once_pay_once(shop: Shop, client: stripe.StripeClient):
+def test_twenty_posts_at_once_pay_once(shop: Shop, client: Client):
     session = shop.checkout()
     answers: list[requests.Response] = []
     barrier = threading.Barrier(20)
@@ -211,7 +209,7 @@ def test_twenty_posts_at_once_pay_once(shop: Shop, client: stripe.StripeClient):
 
 
 def test_an_expired_session_takes_no_money(
-    shop: Shop, client: stripe.StripeClient, sandbox_clock: SandboxClock, receiver: Receiver
+    shop: Shop, client: Client, sandbox_clock: SandboxClock, receiver: Receiver
 ):
     session = shop.checkout(expires_at=shop.customer.created + 3600)
     sandbox_clock.advance(hours=2)
@@ -235,7 +233,7 @@ def test_a_session_expires_without_anybody_asking(
     until(lambda: "checkout.session.expired" in receiver.types)
 
 
-def test_expiring_by_hand_closes_the_page(shop: Shop, client: stripe.StripeClient):
+def test_expiring_by_hand_closes_the_page(shop: Shop, client: Client):
     session = shop.checkout()
     assert client.v1.checkout.sessions.expire(session.id).status == "expired"
     assert "This page has expired" in pay(session.url).text
@@ -255,7 +253,7 @@ def test_the_page_speaks_the_sessions_language(shop: Shop):
     assert '<html lang="de">' in page
 
 
-def test_sessions_are_listed_by_what_they_led_to(shop: Shop, client: stripe.StripeClient):
+def test_sessions_are_listed_by_what_they_led_to(shop: Shop, client: Client):
     subscription = shop.subscribe()
     waiting = shop.checkout()
     found = client.v1.checkout.sessions.list({"subscription": subscription.id}).data

@@ -1,5 +1,7 @@
 """What the sandbox refuses, in Stripe's own form, types and codes."""
 
+from typing import Any
+
 import pytest
 import requests
 import stripe
@@ -13,7 +15,7 @@ PRICE = {"currency": "usd", "unit_amount": "1000", "product_data[name]": "P"}
 
 def call(
     server: SandboxServer, method: str, path: str, form=None, key="sk_test_x", **headers
-) -> tuple[int, dict]:
+) -> tuple[int, dict[str, Any]]:
     """A raw call; its answer must have the shape of a Stripe error."""
     answer = requests.request(
         method,
@@ -147,5 +149,5 @@ def test_what_cannot_be_expanded(unrecorded: SandboxServer):
 
 
 def test_a_key_may_come_as_the_user_of_basic_authentication(unrecorded: SandboxServer):
-    answer = requests.get(f"{unrecorded.url}/v1/products", auth=("sk_test_x", ""), timeout=10)
+    answer = requests.get(f"{unrecorded.url}/v1/customers", auth=("sk_test_x", ""), timeout=10)
     assert answer.status_code == 200
