@@ -11,7 +11,22 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import gateway, intents, subjects, subscriptions
+from billing.gateway import StripeAway, StripeRefused
 from billing.models import Checkout, Customer, DomainEvent, Intent, Seat, StripePrice
+
+__all__ = [
+    "AlreadySubscribed",
+    "NotOnSale",
+    "SeatTaken",
+    "StripeAway",
+    "StripeRefused",
+    "abandon",
+    "due",
+    "returned",
+    "settle",
+    "settle_session",
+    "start",
+]
 
 OPEN_FOR = timedelta(hours=1)  # Stripe allows 30 minutes to 24 hours
 ASK_AGAIN = timedelta(minutes=1)
@@ -40,7 +55,7 @@ def start(
 ) -> str:
     """Return the URL of the one payment page of this subject; two tabs get the same.
 
-    Raises NotOnSale, SeatTaken, AlreadySubscribed, gateway.StripeAway, gateway.StripeRefused.
+    Raises NotOnSale, SeatTaken, AlreadySubscribed, StripeAway, StripeRefused.
     """
     price = StripePrice.objects.filter(lookup_key=lookup_key).first()
     if price is None:
@@ -81,7 +96,7 @@ def returned(*, payer: Any, subject_id: UUID, now: datetime) -> None:
 def abandon(*, payer: Any, subject_id: UUID, now: datetime) -> None:
     """Close the payer's open page, so that another can be opened; a paid one is brought up to date.
 
-    Raises gateway.StripeAway; then the page is still open and nothing was changed.
+    Raises StripeAway; then the page is still open and nothing was changed.
     """
     seat = (
         Seat.objects.filter(subject_id=subject_id, payer=payer).select_related("checkout").first()
@@ -96,7 +111,7 @@ def abandon(*, payer: Any, subject_id: UUID, now: datetime) -> None:
         )
         try:
             intents.perform(intent, now=now)
-        except gateway.StripeRefused:  # It was paid or expired in this very moment.
+        except StripeRefused:  # It was paid or expired in this very moment.
             settle(checkout, now=now)
         else:
             _close(checkout, now=now)

@@ -4,6 +4,7 @@ It must never know what a subject is, nor what a version says.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -140,3 +141,27 @@ def _intend(kind: Intent.Kind, key: str, request: dict[str, Any], *, now: dateti
         defaults={"kind": kind, "request": request, "created_at": now, "next_attempt_at": now},
     )
     return created
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A change that a site has not been told yet."""
+
+    id: int
+    subject_id: UUID
+    version: int
+    created_at: datetime
+
+
+def unsent(site: str, limit: int) -> list[Unsent]:
+    """Take the oldest changes of a site that nobody else has taken, until the transaction ends.
+
+    By lock, not by number: commits do not come in the order of ids.
+    """
+    rows = Change.objects.select_for_update(skip_locked=True).filter(site=site).order_by("id")
+    return [Unsent(row.id, row.subject_id, row.version, row.created_at) for row in rows[:limit]]
+
+
+def sent(changes: Iterable[Unsent]) -> None:
+    """Forget changes that their site has been told."""
+    Change.objects.filter(id__in=[change.id for change in changes]).delete()

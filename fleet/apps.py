@@ -8,3 +8,7 @@ class FleetConfig(AppConfig):
 
     name = "fleet"
     verbose_name = "Fleet"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        from fleet import receivers  # noqa: F401 -- to be imported is all that it is for

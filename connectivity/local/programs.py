@@ -37,7 +37,7 @@ class Programs:
         """Cars."""
         return self._product(
             "edge",
-            *("uvicorn", "connectivity.edge:application", "--no-access-log"),
+            *("uvicorn", "connectivity.edge:application", "--no-access-log", "--no-date-header"),
             *("--host", "127.0.0.1", "--port", str(self.ports.edge)),
             *("--timeout-graceful-shutdown", "3"),
         )

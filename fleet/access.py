@@ -1,0 +1,166 @@
+"""The check: a vehicle's facts, from Redis or else PostgreSQL, put through the rule at `now`.
+
+It must never know how it was asked, and never answer from a stored verdict.
+"""
+
+import functools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from asgiref.sync import sync_to_async
+from django.conf import settings
+
+from billing import catalog as catalogue
+from billing import queries
+from billing.catalog import Catalog
+from billing.entitlements import Entitlement, Grant, resolve
+from fleet import lease, snapshots
+from fleet.models import Vehicle
+from fleet.snapshots import Snapshot
+
+log = structlog.get_logger()
+
+
+class Unknown(LookupError):
+    """There is no such vehicle."""
+
+
+class Behind(Exception):
+    """The car holds something newer than we can find; it is to ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A vehicle's facts and what follows from them at an instant."""
+
+    snapshot: Snapshot
+    catalog: Catalog
+    entitlement: Entitlement
+    now: int
+
+    @property
+    def etag(self) -> str:
+        """Names all that the document says: version, catalogue, lease epoch, horizon."""
+        horizon = self.entitlement.next_change_at or 0
+        turn = lease.epoch(self.snapshot.vehicle_id, self.now)
+        return f'"{self.snapshot.version}.{self.catalog.revision}.{turn}.{horizon}"'
+
+    def document(self) -> dict[str, Any]:
+        """What the car is told (contract: Cars), freshly signed."""
+        until = self.entitlement.next_change_at
+        return {
+            "vehicle": str(self.snapshot.vehicle_id),
+            "vin": self.snapshot.vin,
+            "version": self.snapshot.version,
+            "catalog": self.catalog.revision,
+            "plan": self.entitlement.plan,
+            "features": list(self.entitlement.features),
+            "consents": list(self.snapshot.consents),
+            "reason": self.entitlement.reason,
+            "valid_until": _rfc3339(until) if until else None,
+            "lease": self._lease(),
+        }
+
+    def _lease(self) -> str:
+        return lease.sign(
+            vin=self.snapshot.vin,
+            version=self.snapshot.version,
+            catalog=self.catalog.revision,
+            consents=self.snapshot.consents,
+            grants=[self._claim(grant) for grant in self.snapshot.grants],
+            now=self.now,
+        )
+
+    def _claim(self, grant: Grant) -> dict[str, Any]:
+        plan = self.catalog.plan(grant.plan)
+        features = plan.features_for(self.snapshot.traits) if plan else ()
+        return {
+            "plan": grant.plan,
+            "features": [feature.code for feature in features],
+            "from": grant.starts_at,
+            "until": grant.ends_at,
+        }
+
+
+async def check(vehicle_id: UUID, *, held: tuple[int, int] = (0, 0), now: int) -> Checked:
+    """Return what the vehicle is entitled to at `now`.
+
+    `held` is the (version, catalogue) that the car has; the answer is never behind it. Raises
+    Unknown, Behind.
+    """
+    snapshot, sold = await _stored(vehicle_id)
+    if snapshot is None or sold is None or _behind(snapshot, sold, held):
+        snapshot, sold = await sync_to_async(_fresh)(vehicle_id)
+    if _behind(snapshot, sold, held):
+        raise Behind("The car holds a newer version than this site can find.")
+    return Checked(snapshot, sold, resolve(snapshot.grants, sold, snapshot.traits, now), now)
+
+
+def _behind(snapshot: Snapshot, sold: Catalog, held: tuple[int, int]) -> bool:
+    return snapshot.version < held[0] or sold.revision < held[1]
+
+
+def load(vehicle_ids: Iterable[UUID]) -> list[Snapshot]:
+    """The snapshots of these vehicles from PostgreSQL.
+
+    The versions are read first: a change that comes in between makes the facts newer than the
+    version says, never older.
+    """
+    found = queries.facts(vehicle_ids)
+    return [
+        Snapshot(
+            vehicle_id=vehicle.id,
+            version=found[vehicle.id].version,
+            vin=vehicle.vin,
+            generation=vehicle.credential_generation,
+            removed=vehicle.removed_at is not None,
+            traits=vehicle.traits,
+            consents=(),
+            grants=found[vehicle.id].grants,
+        )
+        for vehicle in Vehicle.objects.filter(id__in=list(found))
+    ]
+
+
+async def _stored(vehicle_id: UUID) -> tuple[Snapshot | None, Catalog | None]:
+    try:
+        snapshot, sold = await snapshots.read(vehicle_id)
+        return (
+            snapshots.decode(vehicle_id, snapshot) if snapshot else None,
+            _parsed(sold) if sold else None,
+        )
+    except (snapshots.SiteAway, snapshots.Poisoned) as error:
+        log.warning("snapshot_missed", error=str(error))
+        return None, None
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(value: bytes) -> Catalog:
+    try:
+        revision, document = value.split(b" ", 1)
+        return catalogue.parse(json.loads(document), revision=int(revision))
+    except ValueError as error:
+        raise snapshots.Poisoned("The stored catalogue is not readable.") from error
+
+
+def _fresh(vehicle_id: UUID) -> tuple[Snapshot, Catalog]:
+    """Both from PostgreSQL, and stored for the next time."""
+    revision, document = queries.catalog_document()
+    found = load([vehicle_id])
+    if not found:
+        raise Unknown(f"No vehicle {vehicle_id}")
+    try:
+        snapshots.write(settings.SITE, found)
+        snapshots.write_catalog(settings.SITE, revision, document)
+    except snapshots.SiteAway as error:
+        log.warning("snapshot_not_written", error=str(error))
+    return found[0], catalogue.parse(document, revision=revision)
+
+
+def _rfc3339(instant: int) -> str:
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

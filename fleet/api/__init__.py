@@ -1,0 +1,1 @@
+"""HTTP for cars: problem documents, the check's protocol, and the calls beside it."""

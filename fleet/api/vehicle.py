@@ -1,0 +1,210 @@
+"""The calls of a car beside the check: token, pairing code, report, keys (contract: Cars)."""
+
+from typing import Any, cast
+
+from asgiref.sync import async_to_sync
+from django.db import DatabaseError
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException
+from rest_framework.parsers import FormParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing import clock
+from fleet import credentials, delivery, lease, pairing
+from fleet.api import check
+from fleet.api.authentication import IsVehicle, VehicleToken
+from fleet.models import Vehicle
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+LARGEST = 2**53 - 1
+
+
+class OAuthRefused(APIException):
+    """A refusal in the words of RFC 6749, section 5.2, within a problem document."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+
+    def __init__(self, error: str, detail: str) -> None:
+        super().__init__(detail, code=error)
+        self.members = {"error": error, "error_description": detail}
+
+
+class NotNow(APIException):
+    """Nothing was stored; the car keeps what it wanted to say and says it again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "This could not be stored now; keep it and send it again."
+    default_code = "not-now"
+    wait = 5  # seconds, told as Retry-After
+
+
+class Refused(APIException):
+    """Well-formed, but it cannot be."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+
+
+class TokenRequest(serializers.Serializer[Any]):
+    """RFC 7523, section 2.1."""
+
+    grant_type = serializers.CharField()
+    assertion = serializers.CharField(max_length=4096)
+
+
+class TokenAnswer(serializers.Serializer[Any]):
+    """RFC 6749, section 5.1."""
+
+    access_token = serializers.CharField()
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class PairingAnswer(serializers.Serializer[Any]):
+    """The code that the car shows."""
+
+    user_code = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class ReportRequest(serializers.Serializer[Any]):
+    """What became of a version in the car."""
+
+    version = serializers.IntegerField(min_value=1, max_value=LARGEST)
+    catalog = serializers.IntegerField(min_value=1, max_value=LARGEST)
+    result = serializers.ChoiceField(["applied", "failed"])
+    reason = serializers.CharField(allow_blank=True, default="")
+    at = serializers.DateTimeField(help_text="By the car's clock, RFC 3339.")
+
+
+class EntitlementAnswer(serializers.Serializer[Any]):
+    """The verdict and the lease. Unknown members are to be ignored."""
+
+    vehicle = serializers.UUIDField()
+    vin = serializers.CharField()
+    version = serializers.IntegerField()
+    catalog = serializers.IntegerField()
+    plan = serializers.CharField()
+    features = serializers.ListField(child=serializers.CharField(), help_text="Open codes.")
+    consents = serializers.ListField(child=serializers.CharField())
+    reason = serializers.CharField()
+    valid_until = serializers.DateTimeField(allow_null=True)
+    lease = serializers.CharField(help_text="Compact JWS, `typ` lease+jwt.")
+
+
+class KeysAnswer(serializers.Serializer[Any]):
+    """A JWK Set (RFC 7517)."""
+
+    keys = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+
+
+def _vehicle(request: Request) -> Vehicle:
+    return cast(Vehicle, request.user)  # IsVehicle has seen to it.
+
+
+class VehicleView(APIView):
+    """What all calls of a car share."""
+
+    authentication_classes = (VehicleToken,)
+    permission_classes = (IsVehicle,)
+
+
+class TokenView(APIView):
+    """An assertion for a token."""
+
+    permission_classes = (AllowAny,)
+    parser_classes = (FormParser,)
+
+    @extend_schema(
+        operation_id="token",
+        request={"application/x-www-form-urlencoded": TokenRequest},
+        responses={200: TokenAnswer, 400: OpenApiResponse(description="RFC 6749, section 5.2")},
+    )
+    def post(self, request: Request) -> Response:
+        """Exchange an assertion that is signed with the car's key for a token."""
+        given = TokenRequest(data=request.data)
+        if not given.is_valid():
+            detail = "Send `grant_type` and `assertion` as a form."
+            raise OAuthRefused("invalid_request", detail)
+        if given.validated_data["grant_type"] != GRANT_TYPE:
+            raise OAuthRefused("unsupported_grant_type", f"`grant_type` is to be {GRANT_TYPE}.")
+        try:
+            token, lifetime = credentials.exchange(
+                given.validated_data["assertion"], now=clock.now()
+            )
+        except credentials.AssertionRefused as error:
+            raise OAuthRefused("invalid_grant", str(error)) from error
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
+        return Response(answer, headers={"Cache-Control": "no-store"})
+
+
+class PairingView(VehicleView):
+    """A code that the car shows and its owner types in."""
+
+    @extend_schema(operation_id="pairing", request=None, responses=PairingAnswer)
+    def post(self, request: Request) -> Response:
+        """Issue a code; it voids the one before."""
+        try:
+            issued = pairing.issue(_vehicle(request), now=clock.now())
+        except pairing.NotDelivered as error:
+            raise Refused(str(error), code="not-delivered") from error
+        answer = {"user_code": issued.user_code, "expires_in": issued.expires_in}
+        return Response(answer, headers={"Cache-Control": "no-store"})
+
+
+class ReportView(VehicleView):
+    """What became of a version in the car."""
+
+    @extend_schema(operation_id="report", request=ReportRequest, responses={204: None})
+    def put(self, request: Request) -> Response:
+        """Store a report; 204 is said once it is committed."""
+        given = ReportRequest(data=request.data)
+        given.is_valid(raise_exception=True)
+        said = given.validated_data
+        try:
+            delivery.report(
+                vehicle_id=_vehicle(request).id,
+                version=said["version"],
+                catalog=said["catalog"],
+                applied=said["result"] == "applied",
+                reason=said["reason"],
+                at=said["at"],
+                now=clock.now(),
+            )
+        except delivery.AheadOfUs as error:
+            raise Refused(str(error), code="never-issued") from error
+        except DatabaseError as error:
+            raise NotNow from error
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class KeysView(APIView):
+    """The keys of leases."""
+
+    permission_classes = (AllowAny,)
+
+    @extend_schema(operation_id="keys", responses=KeysAnswer)
+    def get(self, _request: Request) -> Response:
+        """Return the JWK Set with which a car checks its leases."""
+        return Response(lease.jwks(), headers={"Cache-Control": "public, max-age=3600"})
+
+
+class EntitlementView(APIView):
+    """The check, as any Django server can serve it; connectivity.edge answers ahead of it."""
+
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="entitlement",
+        parameters=[OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
+        responses={200: EntitlementAnswer, 304: None},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """Return what the car is entitled to now, or 304 if that is what it holds."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        found = async_to_sync(check.answer)(headers, now=int(clock.unix()))
+        return HttpResponse(found.body, status=found.status, headers=found.headers)

@@ -1,0 +1,170 @@
+"""Brings a site up to date, and a delivery to its end; idempotent by version.
+
+Sent and applied are different facts: only a car's own report says "applied".
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing import queries, subjects
+from billing.entitlements import resolve
+from fleet import access, snapshots
+from fleet.models import Delivery, DomainEvent, Report, Vehicle
+from fleet.snapshots import Snapshot
+
+ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+REASON = 500  # characters of a car's own words that are kept
+
+
+class AheadOfUs(ValueError):
+    """The report names a version or catalogue that was never issued."""
+
+
+def publish(site: str, *, limit: int = 500, now: datetime) -> int:
+    """Tell a site what has changed; return how many changes it was told.
+
+    Each vehicle's delivery is on record before the site is told. Raises snapshots.SiteAway: then
+    the changes wait for the next call, and so do the deliveries, as pending.
+    """
+    with transaction.atomic(durable=True):
+        changes = subjects.unsent(site, limit)
+        if not changes:
+            return 0
+        fresh = access.load({change.subject_id for change in changes})
+        _open(fresh, now=now)
+        away = _write(site, fresh)
+        if away is None:
+            _mark_sent(fresh, now=now)
+            subjects.sent(changes)
+    if away is not None:
+        raise away
+    return len(changes)
+
+
+def publish_catalog(site: str) -> None:
+    """Tell a site which catalogue is published. Raises snapshots.SiteAway."""
+    revision, document = queries.catalog_document()
+    snapshots.write_catalog(site, revision, document)
+
+
+def report(
+    *,
+    vehicle_id: UUID,
+    version: int,
+    catalog: int,
+    applied: bool,
+    reason: str,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Record what a car says became of a version; an older report changes nothing.
+
+    Raises AheadOfUs.
+    """
+    with transaction.atomic(durable=True):
+        vehicle = Vehicle.objects.select_for_update().get(id=vehicle_id)
+        if version > queries.version(vehicle.id) or catalog > queries.catalog().revision:
+            raise AheadOfUs("The report names a version or catalogue that was never issued.")
+        if _is_older(vehicle, version, catalog, applied=applied):
+            return
+        Report.objects.update_or_create(
+            vehicle=vehicle,
+            defaults={
+                "version": version,
+                "catalog": catalog,
+                "applied": applied,
+                "reason": reason[:REASON],
+                "at": at,
+                "received_at": now,
+            },
+        )
+        Vehicle.objects.filter(id=vehicle.id).update(last_contact_at=now)
+        _conclude(vehicle, version, applied=applied, reason=reason[:REASON], now=now)
+
+
+def _write(site: str, fresh: Sequence[Snapshot]) -> snapshots.SiteAway | None:
+    try:
+        snapshots.write(site, fresh)
+    except snapshots.SiteAway as error:
+        return error
+    return None
+
+
+def _open(fresh: Sequence[Snapshot], *, now: datetime) -> None:
+    """Put a delivery on record for each version that has none."""
+    sold, instant = queries.catalog(), int(now.timestamp())
+    Delivery.objects.bulk_create(
+        (
+            Delivery(
+                vehicle_id=snapshot.vehicle_id,
+                version=snapshot.version,
+                reference=_reference(),
+                plan=resolve(snapshot.grants, sold, snapshot.traits, instant).plan,
+                changed_at=now,
+            )
+            for snapshot in fresh
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _mark_sent(fresh: Sequence[Snapshot], *, now: datetime) -> None:
+    """Move the deliveries of these versions to sent; what came before them is superseded."""
+    if not fresh:
+        return
+    these = [Q(vehicle_id=snapshot.vehicle_id, version=snapshot.version) for snapshot in fresh]
+    _move(_any(these), Delivery.State.SENT, sent_at=now)
+    _move(
+        _any([Q(vehicle_id=s.vehicle_id, version__lt=s.version) for s in fresh]),
+        Delivery.State.SUPERSEDED,
+    )
+
+
+def _conclude(vehicle: Vehicle, version: int, *, applied: bool, reason: str, now: datetime) -> None:
+    this = Q(vehicle=vehicle, version=version)
+    if applied:
+        moved = _move(this, Delivery.State.APPLIED, applied_at=now, reason="")
+        _move(Q(vehicle=vehicle, version__lt=version), Delivery.State.SUPERSEDED)
+    else:
+        moved = _move(this, Delivery.State.FAILED, reason=reason)
+    if moved:
+        DomainEvent.objects.create(
+            kind="delivery_applied" if applied else "delivery_failed",
+            at=now,
+            vehicle=vehicle,
+            data={"version": version, "reason": reason},
+        )
+
+
+def _is_older(vehicle: Vehicle, version: int, catalog: int, *, applied: bool) -> bool:
+    """Whether we know something newer: by component, and "applied" is final for one pair."""
+    last = Report.objects.filter(vehicle=vehicle).first()
+    if last is None:
+        return False
+    if version < last.version or catalog < last.catalog:
+        return True
+    same = (version, catalog) == (last.version, last.catalog)
+    return same and last.applied and not applied
+
+
+def _move(which: Q, state: Delivery.State, **fields: object) -> int:
+    """Move deliveries along Delivery.TRANSITIONS; those that may not go there stay."""
+    sources = [old for old, new in Delivery.TRANSITIONS.items() if state in new]
+    return Delivery.objects.filter(which, state__in=sources).update(state=state, **fields)
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    joined = Q()
+    for condition in conditions:
+        joined |= condition
+    return joined
+
+
+def _reference() -> str:
+    letters = [secrets.choice(ALPHABET) for _ in range(10)]
+    return f"{''.join(letters[:5])}-{''.join(letters[5:])}"

@@ -1,0 +1,84 @@
+"""The signed document with which a car decides offline (contract: Lease); asks nobody.
+
+A compact JWS (RFC 7515), Ed25519 (RFC 8037), whose `kid` is the key's thumbprint (RFC 7638).
+"""
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.conf import settings
+
+EPOCH = 7 * 86_400  # seconds
+LIFETIME = 40 * 86_400  # seconds
+TYPE = "lease+jwt"
+
+
+def epoch(vehicle_id: UUID, now: int) -> int:
+    """The number of the vehicle's lease period; each turns at its own moment of the week."""
+    return (now + vehicle_id.int % EPOCH) // EPOCH
+
+
+def sign(
+    *,
+    vin: str,
+    version: int,
+    catalog: int,
+    consents: Sequence[str],
+    grants: Sequence[Mapping[str, Any]],
+    now: int,
+) -> str:
+    """Return a lease from `now` on; `grants` are {plan, features, from, until} in Unix seconds."""
+    key, kid = _keys()[0]
+    claims = {
+        "iss": settings.VEHICLE_AUDIENCE,
+        "sub": vin,
+        "iat": now,
+        "nbf": now,
+        "exp": now + LIFETIME,
+        "ver": version,
+        "cat": catalog,
+        "consents": list(consents),
+        "grants": list(grants),
+    }
+    return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid, "typ": TYPE})
+
+
+def jwks() -> dict[str, list[dict[str, str]]]:
+    """The public keys with which a car checks its leases (RFC 7517)."""
+    return {"keys": [_jwk(key) | {"kid": kid, "use": "sig"} for key, kid in _keys()]}
+
+
+def _keys() -> tuple[tuple[Ed25519PrivateKey, str], ...]:
+    return _parsed(tuple(settings.LEASE_SIGNING_KEYS))
+
+
+@functools.cache
+def _parsed(seeds: tuple[str, ...]) -> tuple[tuple[Ed25519PrivateKey, str], ...]:
+    keys = [Ed25519PrivateKey.from_private_bytes(_decoded(seed)) for seed in seeds]
+    return tuple((key, _thumbprint(_jwk(key))) for key in keys)
+
+
+def _jwk(key: Ed25519PrivateKey) -> dict[str, str]:
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return {"crv": "Ed25519", "kty": "OKP", "x": _encoded(raw)}
+
+
+def _thumbprint(jwk: dict[str, str]) -> str:
+    canonical = json.dumps(jwk, separators=(",", ":"), sort_keys=True)
+    return _encoded(hashlib.sha256(canonical.encode()).digest())
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
