@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.edge")
 _django = get_asgi_application()
 
 from billing import clock  # noqa: E402 -- Django is to be set up first
+from fleet import snapshots  # noqa: E402
 from fleet.api import check  # noqa: E402
 
 Message = Any  # ASGI messages are dictionaries that each server types in its own way.
@@ -63,9 +64,11 @@ def _dated(send: Send) -> Send:
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """Nothing is to be opened or closed: connections are made by the first who needs one."""
+    """Nothing is to be opened: connections are made by the first who needs one."""
     while True:
         message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await snapshots.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -122,6 +122,13 @@ async def read(vehicle_id: UUID) -> tuple[bytes | None, bytes | None]:
     return snapshot, catalog
 
 
+async def close() -> None:
+    """Close what this event loop has opened, at its end."""
+    reader = _readers.pop(asyncio.get_running_loop(), None)
+    if reader is not None:
+        await reader.aclose()
+
+
 def ping(site: str | None = None) -> None:
     """Return if the site answers (by default this process's own); raises SiteAway."""
     try:

@@ -1,4 +1,4 @@
-"""Registers the notices app."""
+"""Registers the notices app, and Celery's app with it: tasks are sent from every process."""
 
 from django.apps import AppConfig
 
@@ -8,3 +8,7 @@ class NoticesConfig(AppConfig):
 
     name = "connectivity.notices"
     label = "notices"
+
+    def ready(self) -> None:
+        """Make Celery's app the current one."""
+        from connectivity import celery  # noqa: F401 -- to be imported is all that it is for

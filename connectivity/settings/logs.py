@@ -43,5 +43,7 @@ LOGGING = {
         # The request line is django-structlog's; gunicorn and Django would only repeat it.
         "django.server": {"handlers": [], "propagate": False},
         "django.request": {"level": "ERROR"},
+        # One line per call to Stripe and per answer says little that the journal does not.
+        "stripe": {"level": "WARNING"},
     },
 }

@@ -19,9 +19,10 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 from connectivity.settings.web import *  # noqa: E402, F403 -- after the placeholders
-from connectivity.settings.web import DATABASES  # noqa: E402
+from connectivity.settings.web import DATABASES, LOGGING  # noqa: E402
 
 DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5}
+LOGGING["root"]["level"] = "WARNING"  # type: ignore[index]
 
 # Tasks run where they are sent, after the commit; real workers run in tests/acceptance.
 CELERY_TASK_ALWAYS_EAGER = True

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from fleet import access, credentials
+from fleet import access, credentials, snapshots
 from fleet.api.problems import MEDIA_TYPE, problem
 
 ETAG = re.compile(r'(?:W/)?"(\d{1,16})\.(\d{1,16})\.\d{1,16}\.\d{1,16}"')
@@ -38,6 +38,14 @@ async def answer(headers: Mapping[str, str], *, now: int) -> Answer:
     except access.Behind as error:
         return _later(str(error))
     return _found(found, held)
+
+
+async def answer_once(headers: Mapping[str, str], *, now: int) -> Answer:
+    """Answer from an event loop that lives for this one request."""
+    try:
+        return await answer(headers, now=now)
+    finally:
+        await snapshots.close()
 
 
 def _found(found: access.Checked, held: str) -> Answer:
