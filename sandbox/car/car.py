@@ -62,7 +62,14 @@ class Car:
         self._chance = chance
         self._notebook = Notebook(storage, vin)
         self._clock = CarClock(wall, offset=self.memory.clock_offset, floor=self.memory.clock_floor)
-        self._edge = Conversation(self._notebook, private_key, audience, wire, self._clock)
+        self._edge = Conversation(
+            self._notebook,
+            private_key,
+            audience=audience,
+            wire=wire,
+            clock=self._clock,
+            time_moved=self._move_dues,
+        )
         self._switches = Switches()
         self._pairing, self._check, self._report = Errand(), Errand(), Errand()
         self._keys = Errand(due=self.memory.jwks_fetched_at + _KEYS_GOOD_FOR)
@@ -129,7 +136,7 @@ class Car:
             self._pairing.now()
         if pressed or woken or before.no_signal != switches.no_signal:
             self._check.now()
-        if woken or before.reports_held != switches.reports_held:
+        if before.reports_held != switches.reports_held:
             self._report.now()
 
     async def _try(self, errand: Errand, action: Callable[[], Awaitable[None]]) -> None:
@@ -140,6 +147,11 @@ class Car:
         except SetbackError as setback:
             errand.put_off(self._clock.now(), setback, self._chance)
             self._notebook.note(problem=setback.words, problem_kind=setback.kind.value)
+
+    def _move_dues(self, seconds: float) -> None:
+        # What was put off was put off by a clock that has just turned out wrong.
+        for errand in (self._pairing, self._check, self._report, self._keys):
+            errand.due += seconds
 
     def _wants_code(self) -> bool:
         return self._switches.pairing_presses > self.memory.pairing_answered
@@ -273,10 +285,6 @@ class Car:
         return self._lease
 
     def _save(self) -> None:
-        if self._clock.offset != self.memory.clock_offset:
-            # What was put off was put off by a clock that was wrong.
-            for errand in (self._pairing, self._report, self._keys):
-                errand.now()
         self._notebook.note(
             clock_offset=self._clock.offset,
             clock_floor=self._clock.floor,

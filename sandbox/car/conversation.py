@@ -20,16 +20,27 @@ Call = Callable[..., Awaitable[Answer]]
 
 
 class Conversation:
-    """One car's line to the edge; `signal` says whether the modem has a network."""
+    """One car's line to the edge; `signal` says whether the modem has a network.
+
+    `time_moved` hears by how many seconds the car's time has just been corrected.
+    """
 
     def __init__(
-        self, notebook: Notebook, private_key: bytes, audience: str, wire: Wire, clock: CarClock
+        self,
+        notebook: Notebook,
+        private_key: bytes,
+        *,
+        audience: str,
+        wire: Wire,
+        clock: CarClock,
+        time_moved: Callable[[float], None],
     ) -> None:
         self._notebook = notebook
         self._private_key = private_key
         self._audience = audience
         self._wire = wire
         self._clock = clock
+        self._time_moved = time_moved
         self.signal = True
 
     async def ask(self, call: Call, *arguments: Any) -> Answer:
@@ -77,7 +88,9 @@ class Conversation:
             return False
         if abs(date - signed_at) <= _DRIFT_WORTH_CORRECTING:
             return False
+        before = self._clock.now()
         self._clock.correct(date)
+        self._time_moved(self._clock.now() - before)
         return True
 
     def _assertion(self) -> str:

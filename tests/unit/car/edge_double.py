@@ -6,7 +6,7 @@ import contextlib
 import email.utils
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import jwt
@@ -80,6 +80,7 @@ class EdgeDouble:
         self.reports: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.conditions: list[str | None] = []
+        self.meanwhile: dict[str, Callable[[], None]] = {}  # What happens during a call.
         self.refusals: dict[str, list[web.Response]] = {}
         self.url = ""
 
@@ -116,6 +117,7 @@ class EdgeDouble:
     async def _gate(self, request: web.Request, handler: Any) -> web.StreamResponse:
         call = request.match_info.route.name or "?"
         self.calls.append(call)
+        self.meanwhile.get(call, lambda: None)()
         waiting = self.refusals.get(call)
         if waiting:
             answer: web.StreamResponse = waiting.pop(0)

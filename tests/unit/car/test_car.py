@@ -165,6 +165,38 @@ def test_a_car_that_is_refused_with_the_right_time_does_not_insist(tmp_path):
     drive(tmp_path, journey)
 
 
+def test_what_a_wrong_clock_put_off_is_not_waited_for(tmp_path):
+    async def journey(road: Road) -> None:
+        await road.car.turn()
+        road.skew += 36_000
+        road.edge.give_premium()
+        road.edge.refuse("report", 503, Retry_After="600")
+        await road.car.turn()
+        road.edge.tokens.clear()
+        road.edge.poll_after = "9000"
+        await road.next_poll()
+        assert road.edge.calls[-4:] == ["check", "token", "token", "check"]
+        assert 500 < road.car.rest() < 600
+
+    drive(tmp_path, journey)
+
+
+def test_each_answer_teaches_the_car_the_time_for_good(tmp_path):
+    async def journey(road: Road) -> None:
+        await road.car.turn()
+        road.skip(5_000)
+        await road.car.turn()
+        assert road.edge.calls[-1] == "check"
+        assert road.storage.memory(VIN).clock_floor >= road.edge.now() - 2
+        road.skew -= 10_000
+        assert road.start().memory.clock_floor >= road.edge.now() - 2
+        await road.car.turn()
+        assert road.car.memory.problem == ""
+        assert road.car.memory.last_contact_at >= road.edge.now() - 2
+
+    drive(tmp_path, journey)
+
+
 def test_an_older_document_is_not_taken_and_not_reported(tmp_path):
     async def journey(road: Road) -> None:
         road.edge.give_premium()
@@ -243,6 +275,7 @@ def test_a_key_that_is_withdrawn_voids_the_lease_at_the_next_look(tmp_path):
         await road.car.turn()
         assert road.edge.calls[4:6] == ["token", "check"]
         assert "keys" in road.edge.calls[6:]
+        assert road.car.memory.lease == ""
         assert road.car.verdict().plan == "standard"
         road.edge.signing = road.edge.published[0]
         await road.car.turn()
@@ -292,6 +325,16 @@ def test_held_reports_are_sent_when_released(tmp_path):
         await road.car.turn()
         assert [report["version"] for report in road.edge.reports] == [1, 2]
         assert road.edge.calls.count("check") == checks
+
+    drive(tmp_path, journey)
+
+
+def test_a_report_is_held_even_if_the_switch_comes_while_the_car_is_asking(tmp_path):
+    async def journey(road: Road) -> None:
+        road.edge.meanwhile["check"] = lambda: road.turn("reports_held", on=True)
+        await road.car.turn()
+        assert road.car.memory.version == 1
+        assert road.edge.reports == []
 
     drive(tmp_path, journey)
 
