@@ -17,7 +17,7 @@ class Environment:
     car_url: str
 
 
-def site(request: HttpRequest) -> dict[str, Environment]:
+def site(_request: HttpRequest) -> dict[str, Environment]:
     """Give templates `environment`: the ribbon's text (none where money is real), sandbox links."""
     return {"environment": environment()}
 

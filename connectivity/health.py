@@ -21,13 +21,13 @@ _migrated = False
 
 
 @require_safe
-def livez(request: HttpRequest) -> HttpResponse:
+def livez(_request: HttpRequest) -> HttpResponse:
     """The process answers; nothing else is asked."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:
+def readyz(_request: HttpRequest) -> JsonResponse:
     """200 if the process can serve, 503 with what is not ready and why.
 
     The checks run side by side in threads that are left behind if they hang, so that a server

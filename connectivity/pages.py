@@ -1,5 +1,6 @@
 """The landing page and what is said when a request cannot be answered; no page of cars or money."""
 
+import logging
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +10,8 @@ from django.views.decorators.http import require_safe
 
 from billing import queries
 from fleet import words
+
+log = logging.getLogger(__name__)
 
 
 @require_safe
@@ -28,6 +31,7 @@ def nothing_here(request: HttpRequest, **_kwargs: str) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say what to do when a form came without its token: mostly a page that was open for weeks."""
+    log.info("A form was refused: %s", reason)
     context = {
         "title": _("This page was open for too long"),
         "text": _(

@@ -1,4 +1,4 @@
-"""What an owner sees of each car: its facts, the billing truth and the car's own; changes nothing."""
+"""What an owner sees of each car: facts, billing's truth, the car's own; changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.standing import Standing, standings
-from fleet import delivery
+from fleet import carlines
 from fleet.garage import NotInGarage
 from fleet.models import Claim, Ownership, Vehicle
 
@@ -40,7 +40,7 @@ class Entry:
 
     vehicle: Vehicle
     standing: Standing
-    line: delivery.CarLine
+    line: carlines.CarLine
     claims: tuple[Claim, ...]
 
     @property
@@ -78,7 +78,7 @@ def check_may_buy(entry: Entry) -> None:
 
 def _entries(vehicles: Sequence[Vehicle], *, now: datetime) -> list[Entry]:
     found = standings([vehicle.id for vehicle in vehicles], now=now)
-    lines = delivery.car_lines(vehicles, now=now)
+    lines = carlines.car_lines(vehicles, now=now)
     claims: dict[UUID, list[Claim]] = {vehicle.id: [] for vehicle in vehicles}
     for claim in Claim.objects.filter(vehicle__in=vehicles, state=Claim.State.OPEN).order_by("id"):
         claims[claim.vehicle_id].append(claim)
@@ -86,7 +86,7 @@ def _entries(vehicles: Sequence[Vehicle], *, now: datetime) -> list[Entry]:
         Entry(
             vehicle=vehicle,
             standing=found[vehicle.id],
-            line=lines[vehicle.id],
+            line=lines.get(vehicle.id, carlines.CarLine("none")),
             claims=tuple(claims[vehicle.id]),
         )
         for vehicle in vehicles

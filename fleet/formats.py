@@ -7,8 +7,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 _SYMBOLS = {"usd": "$", "cad": "CA$", "eur": "€", "gbp": "£"}
-# ISO 4217 currencies without a minor unit, as Stripe counts them.
-_WHOLE = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
+# Currencies that Stripe counts without a minor unit.
+_WHOLE = frozenset({"clp", "jpy", "krw", "pyg", "vnd", "xaf", "xof", "xpf"})
 _RECENT = timedelta(hours=12)
 
 

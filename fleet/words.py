@@ -3,10 +3,9 @@
 It never says "active in your car" before the car has said so, and decides nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -15,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from billing import checkout
 from billing.catalog import Feature, Price
 from billing.standing import Standing
-from fleet.delivery import CarLine
+from fleet.carlines import CarLine
 from fleet.entries import Entry, Hindrance
 from fleet.formats import day, moment, money
 
@@ -181,10 +180,15 @@ def seat_refusal(error: Exception) -> str:
 
 
 def _billing(entry: Entry, state: str, now: datetime) -> Line:
+    """Say what was paid for, or who else gave it."""
     standing = entry.standing
     if state in ("none", "ended") and standing.plan != "standard":
         return _given(standing)
-    return _BILLING[state](standing, now)
+    icon, tone, headline, text = _BILLING[state]
+    if state in _CHARGED and standing.next_charge_at is None:
+        text = _UNKNOWN_CHARGE
+    values = _values(standing, now)
+    return Line(icon, tone, format_html(str(headline), **values), format_html(str(text), **values))
 
 
 def _given(standing: Standing) -> Line:
@@ -198,97 +202,96 @@ def _given(standing: Standing) -> Line:
     return Line("gift", "good", format_html(_("Free until {day}"), day=until), _("No card needed."))
 
 
-def _none(standing: Standing, now: datetime) -> Line:
-    text = _("Live traffic, satellite maps and streaming over cellular. Cancel any time.")
-    return Line("signal", "calm", _("Standard Connectivity"), text)
+def _values(standing: Standing, now: datetime) -> dict[str, str]:
+    """What the sentences of billing speak of; empty where it is not known."""
+    charge, end = standing.next_charge_at, standing.ends_at or standing.paid_through
+    left = max(0, (charge - now).days) if charge else 0
+    card = f", {standing.card_brand.title()} •{standing.card_last4}" if standing.card_last4 else ""
+    amount = standing.unit_amount
+    return {
+        "amount": money(amount, standing.currency) if amount is not None else "",
+        "charge": day(charge) if charge else "",
+        "card": card,
+        "left": ngettext("{count} day left", "{count} days left", left).format(count=left),
+        "access": day(standing.grant_ends_at) if standing.grant_ends_at else "",
+        "end": day(end) if end else "",
+    }
 
 
-def _checkout_open(standing: Standing, now: datetime) -> Line:
-    text = _("You have not been charged. Continue, or start again.")
-    return Line("card", "wait", _("Payment page opened"), text)
-
-
-def _confirming(standing: Standing, now: datetime) -> Line:
-    text = _("Usually a few seconds. You can close this page: we email you.")
-    return Line("clock", "wait", _("Confirming your payment…"), text)
-
-
-def _trialing(standing: Standing, now: datetime) -> Line:
-    end = standing.next_charge_at or now
-    left = max(0, (end - now).days)
-    headline = ngettext("Trial: {count} day left", "Trial: {count} days left", left)
-    text = _("First charge {amount} on {day}{card}. Cancel before then and you pay nothing.")
-    return Line("gift", "good", headline.format(count=left), _charge(text, standing))
-
-
-def _active(standing: Standing, now: datetime) -> Line:
-    return Line(
-        "check", "good", _("Active"), _charge(_("Next charge {amount} on {day}{card}."), standing)
-    )
-
-
-def _past_due(standing: Standing, now: datetime) -> Line:
-    text = _("We try the card again. Premium stays on until {day}.")
-    return Line("alert", "warn", _("Payment failed"), _until(text, standing))
-
-
-def _paused(standing: Standing, now: datetime) -> Line:
-    text = _("Your car has Standard. Pay the open invoice to switch Premium back on.")
-    return Line("pause", "warn", _("Paused: a payment is missing"), text)
-
-
-def _ending(standing: Standing, now: datetime) -> Line:
-    end = standing.ends_at or standing.paid_through or now
-    text = _("You keep Premium until then. No more charges.")
-    return Line("clock", "calm", format_html(_("Ends on {day}"), day=day(end)), text)
-
-
-def _ended(standing: Standing, now: datetime) -> Line:
-    headline = _("Premium has ended")
-    if standing.ends_at:
-        headline = format_html(_("Ended on {day}"), day=day(standing.ends_at))
-    return Line("signal", "calm", headline, _("Your car has Standard. Subscribe again any time."))
-
-
-_BILLING: dict[str, Callable[[Standing, datetime], Line]] = {
-    "none": _none,
-    "checkout_open": _checkout_open,
-    "confirming": _confirming,
-    "trialing": _trialing,
-    "active": _active,
-    "past_due": _past_due,
-    "unpaid": _paused,
-    "paused": _paused,
-    "ending": _ending,
-    "ended": _ended,
+_CHARGED = frozenset({"trialing", "active"})
+_UNKNOWN_CHARGE = gettext_lazy("The next charge is not known yet; look again in a minute.")
+_BILLING = {
+    "none": (
+        "signal",
+        "calm",
+        gettext_lazy("Standard Connectivity"),
+        gettext_lazy("Live traffic, satellite maps and streaming over cellular. Cancel any time."),
+    ),
+    "checkout_open": (
+        "card",
+        "wait",
+        gettext_lazy("Payment page opened"),
+        gettext_lazy("You have not been charged. Continue, or start again."),
+    ),
+    "confirming": (
+        "clock",
+        "wait",
+        gettext_lazy("Confirming your payment…"),
+        gettext_lazy("Usually a few seconds. You can close this page: we email you."),
+    ),
+    "trialing": (
+        "gift",
+        "good",
+        gettext_lazy("Trial: {left}"),
+        gettext_lazy(
+            "First charge {amount} plus tax on {charge}{card}. "
+            "Cancel before then and you pay nothing."
+        ),
+    ),
+    "active": (
+        "check",
+        "good",
+        gettext_lazy("Active"),
+        gettext_lazy("Next charge {amount} plus tax on {charge}{card}."),
+    ),
+    "past_due": (
+        "alert",
+        "warn",
+        gettext_lazy("Payment failed"),
+        gettext_lazy("We try the card again. Premium stays on until {access}."),
+    ),
+    "unpaid": (
+        "pause",
+        "warn",
+        gettext_lazy("Paused: a payment is missing"),
+        gettext_lazy("Pay the open invoice to switch Premium back on."),
+    ),
+    "paused": (
+        "pause",
+        "warn",
+        gettext_lazy("Paused"),
+        gettext_lazy("Nothing is charged while it is paused."),
+    ),
+    "ending": (
+        "clock",
+        "calm",
+        gettext_lazy("Ends on {end}"),
+        gettext_lazy("You keep Premium until then. No more charges."),
+    ),
+    "ended": (
+        "signal",
+        "calm",
+        gettext_lazy("Your subscription has ended"),
+        gettext_lazy("You are no longer charged. Subscribe again any time."),
+    ),
 }
-
-
-def _charge(text: str, standing: Standing) -> str:
-    """Fill in what is charged, when and to which card; nothing where Stripe has not said yet."""
-    if standing.next_charge_at is None or standing.unit_amount is None:
-        return _("Stripe has not told us the next charge yet.")
-    card = ""
-    if standing.card_last4:
-        card = f", {standing.card_brand.title()} •{standing.card_last4}"
-    return format_html(
-        text,
-        amount=money(standing.unit_amount, standing.currency),
-        day=day(standing.next_charge_at),
-        card=card,
-    )
-
-
-def _until(text: str, standing: Standing) -> str:
-    end = standing.grant_ends_at or standing.paid_through
-    return format_html(text, day=day(end)) if end else ""
 
 
 def _car(line: CarLine, now: datetime) -> Line:
     """Say what the car itself is known to have."""
     since = moment(line.since, now=now) if line.since else ""
     heard = moment(line.last_contact_at, now=now) if line.last_contact_at else ""
-    words: dict[str, Any] = {"since": since, "heard": heard, "reference": line.reference}
+    words = {"since": since, "heard": heard, "reference": line.reference}
     icon, tone, headline, text = _CAR[line.state]
     if line.state == "sent" and heard:
         text = _SENT_HEARD

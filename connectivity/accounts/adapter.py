@@ -7,6 +7,7 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +45,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth is 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail under the product's name instead of the host's."""
         super().send_mail(template_prefix, email, {"product": PRODUCT, **context})
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Tell whoever wanted a second account where to sign in; there is no password to reset."""
+        login_url = context.request.build_absolute_uri(reverse("account_login"))
+        self.send_mail("account/email/account_already_exists", email, {"login_url": login_url})
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth is untyped

@@ -31,7 +31,5 @@ class ConfirmLoginCode(_SaysExpired, views.ConfirmLoginCodeView):  # type: ignor
 
 
 @method_decorator(never_cache, name="dispatch")
-class ConfirmEmailCode(  # type: ignore[misc] # allauth is untyped
-    _SaysExpired, views.ConfirmEmailVerificationCodeView
-):
+class ConfirmEmailCode(_SaysExpired, views.ConfirmEmailVerificationCodeView):  # type: ignore[misc] # untyped
     """The page that asks for the code that confirms an address."""

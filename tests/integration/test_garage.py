@@ -95,9 +95,10 @@ def test_unknown_foreign_removed_and_wrong_look_the_same(vehicle, owner, buyer, 
     code = pairing.issue(gone, now=now).user_code
     Vehicle.objects.filter(pk=gone.pk).update(removed_at=now)
     said = set()
-    for vin, code in ((OTHER_VIN, "BBBBBBBB"), (VIN, "BBBBBBBB"), (Vin.parse(gone.vin), code)):
+    tries = ((OTHER_VIN, "BBBBBBBB"), (VIN, "BBBBBBBB"), (Vin.parse(gone.vin), code))
+    for vin, typed in tries:
         with pytest.raises(pairing.WrongCode) as refusal:
-            garage.add(owner=buyer, vin=vin, code=code, now=now)
+            garage.add(owner=buyer, vin=vin, code=typed, now=now)
         said.add(str(refusal.value))
 
     assert len(said) == 1
