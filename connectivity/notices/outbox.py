@@ -1,0 +1,86 @@
+"""The mails that are to be sent: written with what they tell of, sent once, tried until sent."""
+
+from datetime import datetime, timedelta
+from smtplib import SMTPException
+from typing import Any
+
+import structlog
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from connectivity.notices.models import Notice
+
+BACKOFF = (5, 30, 120, 600, 3600)  # seconds until the next try
+log = structlog.get_logger()
+
+
+def tell(
+    *,
+    source: str,
+    event_id: int,
+    template: str,
+    recipient: str,
+    user: Any,
+    context: dict[str, Any],
+    now: datetime,
+) -> None:
+    """Write down that this address is to be told of this event, in the caller's transaction.
+
+    Once per event, template and address; the words are `templates/notices/<template>.txt`, whose
+    first line is the subject.
+    """
+    Notice.objects.get_or_create(
+        source=source,
+        event_id=event_id,
+        template=template,
+        recipient=recipient,
+        defaults={
+            "user": user,
+            "language": getattr(user, "language", "") or "en",
+            "context": context,
+            "created_at": now,
+            "next_attempt_at": now,
+        },
+    )
+
+
+def send_due(*, limit: int = 50, now: datetime) -> int:
+    """Send mails that wait, and return how many went out.
+
+    Each is sent in a transaction of its own, so that a crash repeats one mail at the most.
+    """
+    sent = 0
+    for _ in range(limit):
+        with transaction.atomic(durable=True):
+            waiting = Notice.objects.select_for_update(skip_locked=True)
+            notice = waiting.filter(sent_at=None, next_attempt_at__lte=now).order_by("id").first()
+            if notice is None:
+                break
+            sent += _send(notice, now=now)
+    return sent
+
+
+def render(notice: Notice) -> tuple[str, str]:
+    """Return the subject and the text of a mail, in its reader's language."""
+    with translation.override(notice.language):
+        text = render_to_string(f"notices/{notice.template}.txt", notice.context)
+    subject, _, body = text.partition("\n")
+    return subject.strip(), body.strip() + "\n"
+
+
+def _send(notice: Notice, *, now: datetime) -> bool:
+    try:
+        subject, body = render(notice)
+        EmailMessage(subject, body, to=[notice.recipient]).send()
+    except (OSError, SMTPException) as error:
+        wait = BACKOFF[min(notice.attempts, len(BACKOFF) - 1)]
+        notice.attempts += 1
+        notice.error = str(error)[:500]
+        notice.next_attempt_at = now + timedelta(seconds=wait)
+        log.warning("mail_not_sent", notice=notice.pk, error=str(error))
+    else:
+        notice.sent_at, notice.error = now, ""
+    notice.save()
+    return notice.sent_at is not None
