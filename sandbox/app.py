@@ -15,6 +15,7 @@ from sandbox.stripe.objects.event import API_VERSION
 from sandbox.stripe.words import ENGLISH
 from sandbox.stripe.world import World
 
+_LARGEST_REQUEST = 1_000_000
 _SECURITY = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,6 +33,7 @@ def create_app(config: Config) -> flask.Flask:
     refuse_danger(config)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     app = flask.Flask("sandbox")
+    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_REQUEST
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     world = app.extensions["world"] = World(config)
     inbox = app.extensions["inbox"] = Inbox(config.data_dir / "mail.sqlite3")
@@ -41,19 +43,7 @@ def create_app(config: Config) -> flask.Flask:
     app.register_blueprint(mail_pages.create_blueprint(inbox))
     app.register_blueprint(screen.create_blueprint(config.data_dir / "car"))
 
-    @app.get("/")
-    def front() -> str:
-        with world.store.reading() as tx:
-            waiting = "json_extract(body, '$.status') = 'open'"
-            newest = "ORDER BY seq DESC LIMIT 10"
-            return flask.render_template(
-                "front.html",
-                now=dt.datetime.fromtimestamp(tx.now, dt.UTC),
-                version=API_VERSION,
-                sessions=tx.select("checkout.session", waiting, tail=newest),
-                invoices=tx.select("invoice", tail=newest),
-                words=ENGLISH,
-            )
+    app.add_url_rule("/", "front", lambda: _front(world))
 
     @app.errorhandler(HTTPException)
     def problem(error: HTTPException) -> tuple[str, int]:
@@ -70,3 +60,16 @@ def create_app(config: Config) -> flask.Flask:
         return response
 
     return app
+
+
+def _front(world: World) -> str:
+    waiting, newest = "json_extract(body, '$.status') = 'open'", "ORDER BY seq DESC LIMIT 10"
+    with world.store.reading() as tx:
+        return flask.render_template(
+            "front.html",
+            now=dt.datetime.fromtimestamp(tx.now, dt.UTC),
+            version=API_VERSION,
+            sessions=tx.select("checkout.session", waiting, tail=newest),
+            invoices=tx.select("invoice", tail=newest),
+            words=ENGLISH,
+        )

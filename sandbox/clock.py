@@ -24,6 +24,8 @@ class Clock:
             content = self._path.read_text("ascii").strip()
         except FileNotFoundError:
             content = ""
+        if not content.isdecimal() and content:
+            raise ValueError(f"{self._path} must hold a whole number of seconds, not {content!r}.")
         with self._lock:
             self._offset = max(self._offset, int(content or 0))
             return self._offset

@@ -15,7 +15,7 @@ def create_blueprint(inbox: Inbox) -> flask.Blueprint:
     def mailbox() -> str:
         to = flask.request.args.get("to")
         return flask.render_template(
-            "mail/mailbox.html", mails=inbox.newest(to=to, limit=_SHOWN), to=to, refresh=5
+            "mail/mailbox.html", mails=inbox.newest(to=to, limit=_SHOWN), to=to
         )
 
     @blueprint.get("/mail.json")

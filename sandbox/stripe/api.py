@@ -60,7 +60,8 @@ def _answer(
 ) -> Answer:
     _authenticate(request)
     operation, object_id = _find(request.method, request.path)
-    raw = parse_form("&".join(filter(None, (request.query_string.decode(), form))))
+    query = request.query_string.decode("utf-8", "replace")
+    raw = parse_form("&".join(filter(None, (query, form))))
     given = read_fields(raw, operation.fields, operation.required)
     world.runner.catch_up()
     if request.method == "GET":

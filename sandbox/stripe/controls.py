@@ -1,6 +1,7 @@
 """Lets a test decide when webhooks come and when the API fails. Stripe itself has none of this."""
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import flask
@@ -46,14 +47,7 @@ def _add_webhooks(blueprint: flask.Blueprint, world: World) -> None:
     @blueprint.post("/webhooks/deliver")
     def deliver() -> dict[str, Any]:
         """Deliver what waits, one after the other: `order`, `times` each, `seed` of a shuffle."""
-        order = flask.request.form.get("order", "as_made")
-        if order not in _ORDERS:
-            flask.abort(400, f"order must be one of {', '.join(_ORDERS)}")
-        waiting = deliverer.pending() * int(flask.request.form.get("times", "1"))
-        if order == "reversed":
-            waiting.reverse()
-        elif order == "shuffled":
-            random.Random(flask.request.form.get("seed", "0")).shuffle(waiting)
+        waiting = _in_order(deliverer.pending(), flask.request.form)
         attempts = [deliverer.deliver(delivery, again=True) for delivery in waiting]
         return {
             "attempts": [
@@ -62,6 +56,18 @@ def _add_webhooks(blueprint: flask.Blueprint, world: World) -> None:
                 if attempt is not None
             ]
         }
+
+
+def _in_order(waiting: list[int], form: Mapping[str, str]) -> list[int]:
+    order = form.get("order", "as_made")
+    if order not in _ORDERS:
+        flask.abort(400, f"order must be one of {', '.join(_ORDERS)}")
+    ordered = waiting * int(form.get("times", "1"))
+    if order == "reversed":
+        ordered.reverse()
+    elif order == "shuffled":
+        random.Random(form.get("seed", "0")).shuffle(ordered)
+    return ordered
 
 
 def _add_faults(blueprint: flask.Blueprint, world: World) -> None:

@@ -73,8 +73,11 @@ class Deliverer:
             thread.join(timeout=0.5)
 
     def hold(self) -> None:
-        """Deliver nothing by itself until `resume`."""
+        """Deliver nothing by itself until `resume`; returns when nothing is under way any more."""
         self._held = True
+        deadline = time.monotonic() + _TIMEOUT
+        while self._under_way and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def resume(self) -> None:
         """Deliver everything again as it comes."""

@@ -1,12 +1,13 @@
 """What paying on the Checkout page does: one session pays once, ever, or not at all."""
 
 import dataclasses
+from typing import Any
 
 from sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, kept_behaviour
 from sandbox.stripe.due import schedule, unschedule
 from sandbox.stripe.effects import charging, cycle, invoicing
 from sandbox.stripe.effects.periods import next_boundary
-from sandbox.stripe.events import emit
+from sandbox.stripe.events import emit, emit_update
 from sandbox.stripe.objects import payment
 from sandbox.stripe.objects import subscription as shapes
 from sandbox.stripe.objects.customer import customer as new_customer
@@ -36,11 +37,25 @@ class Buyer:
     email: str
 
 
-def open_session(tx: Transaction, session: Body, line_items: list[Body], data: Body) -> Body:
-    """Store a new session and have it expire; `data` is its subscription_data."""
-    tx.insert(session, {"line_items": line_items, "subscription_data": data})
+def open_session(
+    tx: Transaction, session: Body, line_items: list[Body], given: dict[str, Any]
+) -> Body:
+    """Store a new session, with what the request said of its subscription and customer."""
+    private = {
+        "line_items": line_items,
+        "subscription_data": given.get("subscription_data", {}),
+        "customer_update": given.get("customer_update", {}),
+    }
+    tx.insert(session, private)
     schedule(tx, EXPIRE, session["id"], due_at=session["expires_at"])
     return session
+
+
+def expire_all_of(tx: Transaction, customer_id: str) -> None:
+    """Close what a customer who is gone might still have paid."""
+    conditions = "json_extract(body, '$.customer') = ? AND json_extract(body, '$.status') = 'open'"
+    for session in tx.select("checkout.session", conditions, [customer_id]):
+        expire(tx, session["id"])
 
 
 def expire(tx: Transaction, session_id: str) -> None:
@@ -127,9 +142,15 @@ def _intent(tx: Transaction, session: Body) -> Body:
 
 
 def _customer(tx: Transaction, session: Body) -> Body:
+    private = tx.private(session["id"])
+    buyer = private["buyer"]
     if session["customer"]:
-        return tx.get("customer", session["customer"], param="customer")
-    buyer = tx.private(session["id"])["buyer"]
+        customer = tx.get("customer", session["customer"], param="customer")
+        learned = {} if customer["email"] else {"email": buyer["email"]}
+        if private["customer_update"].get("name") == "auto":
+            learned["name"] = buyer["name"]
+        emit_update(tx, "customer.updated", customer, tx.change(customer, **learned))
+        return customer
     made = tx.insert(new_customer(tx, name=buyer["name"], email=buyer["email"]))
     emit(tx, "customer.created", made)
     return made

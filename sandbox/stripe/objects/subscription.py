@@ -4,6 +4,63 @@ from typing import Any
 
 from sandbox.stripe.store import Body, Transaction, new_id
 
+# What a new object of each kind starts with. Effects replace these fields, never what is in them.
+_SUBSCRIPTION: Body = {
+    "object": "subscription",
+    "application": None,
+    "application_fee_percent": None,
+    "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+    "billing_cycle_anchor_config": None,
+    "billing_schedules": [],
+    "billing_thresholds": None,
+    "cancel_at": None,
+    "cancel_at_period_end": False,
+    "canceled_at": None,
+    "cancellation_details": {
+        "comment": None,
+        "feedback": None,
+        "feedback_option": None,
+        "reason": None,
+    },
+    "collection_method": "charge_automatically",
+    "customer_account": None,
+    "days_until_due": None,
+    "default_source": None,
+    "default_tax_rates": [],
+    "discounts": [],
+    "ended_at": None,
+    "invoice_settings": {
+        "account_tax_ids": None,
+        "custom_fields": None,
+        "description": None,
+        "footer": None,
+        "issuer": {"type": "self"},
+    },
+    "latest_invoice": None,
+    "livemode": False,
+    "managed_payments": {"enabled": False},
+    "next_pending_invoice_item_invoice": None,
+    "on_behalf_of": None,
+    "pause_collection": None,
+    "payment_settings": {
+        "payment_method_options": None,
+        "payment_method_types": None,
+        "save_default_payment_method": "off",
+    },
+    "pending_invoice_item_interval": None,
+    "pending_setup_intent": None,
+    "pending_update": None,
+    "schedule": None,
+    "test_clock": None,
+    "transfer_data": None,
+    "trial_settings": {
+        "end_behavior": {
+            "billing_cycle_anchor": None,
+            "missing_payment_method": "create_invoice",
+        }
+    },
+}
+
 
 def subscription(
     tx: Transaction, *, customer: str, currency: str, method: str, trial_end: int | None, data: Body
@@ -12,82 +69,40 @@ def subscription(
     subscription_id = new_id("sub")
     return {
         "id": subscription_id,
-        "object": "subscription",
-        "application": None,
-        "application_fee_percent": None,
-        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        **_SUBSCRIPTION,
         "billing_cycle_anchor": trial_end or tx.now,
-        "billing_cycle_anchor_config": None,
         "billing_mode": {
             "flexible": {"proration_discounts": "included"},
             "type": "flexible",
             "updated_at": tx.now,
         },
-        "billing_schedules": [],
-        "billing_thresholds": None,
-        "cancel_at": None,
-        "cancel_at_period_end": False,
-        "canceled_at": None,
-        "cancellation_details": {
-            "comment": None,
-            "feedback": None,
-            "feedback_option": None,
-            "reason": None,
-        },
-        "collection_method": "charge_automatically",
         "created": tx.now,
         "currency": currency,
         "customer": customer,
-        "customer_account": None,
-        "days_until_due": None,
         "default_payment_method": method,
-        "default_source": None,
-        "default_tax_rates": [],
         "description": data.get("description"),
-        "discounts": [],
-        "ended_at": None,
-        "invoice_settings": {
-            "account_tax_ids": None,
-            "custom_fields": None,
-            "description": None,
-            "footer": None,
-            "issuer": {"type": "self"},
-        },
         "items": {
             "object": "list",
             "data": [],
             "has_more": False,
             "url": f"/v1/subscription_items?subscription={subscription_id}",
         },
-        "latest_invoice": None,
-        "livemode": False,
-        "managed_payments": {"enabled": False},
         "metadata": data.get("metadata", {}),
-        "next_pending_invoice_item_invoice": None,
-        "on_behalf_of": None,
-        "pause_collection": None,
-        "payment_settings": {
-            "payment_method_options": None,
-            "payment_method_types": None,
-            "save_default_payment_method": "off",
-        },
-        "pending_invoice_item_interval": None,
-        "pending_setup_intent": None,
-        "pending_update": None,
-        "schedule": None,
         "start_date": tx.now,
         "status": "trialing" if trial_end else "active",
-        "test_clock": None,
-        "transfer_data": None,
         "trial_end": trial_end,
-        "trial_settings": {
-            "end_behavior": {
-                "billing_cycle_anchor": None,
-                "missing_payment_method": "create_invoice",
-            }
-        },
         "trial_start": tx.now if trial_end else None,
     }
+
+
+_SUBSCRIPTION_ITEM: Body = {
+    "object": "subscription_item",
+    "billing_thresholds": None,
+    "current_trial": None,
+    "discounts": [],
+    "metadata": {},
+    "tax_rates": [],
+}
 
 
 def subscription_item(
@@ -97,14 +112,10 @@ def subscription_item(
     recurring: dict[str, Any] = price["recurring"]
     return {
         "id": new_id("si"),
-        "object": "subscription_item",
-        "billing_thresholds": None,
+        **_SUBSCRIPTION_ITEM,
         "created": tx.now,
         "current_period_end": period[1],
         "current_period_start": period[0],
-        "current_trial": None,
-        "discounts": [],
-        "metadata": {},
         "plan": {
             "id": price["id"],
             "object": "plan",
@@ -129,5 +140,4 @@ def subscription_item(
         "price": price,
         "quantity": quantity,
         "subscription": subscription_id,
-        "tax_rates": [],
     }

@@ -34,7 +34,7 @@ def create(tx: Transaction, given: Given, _: str) -> Body:
     customer = (
         tx.get("customer", given["customer"], param="customer") if "customer" in given else None
     )
-    data = given.get("subscription_data", {})
+    data = given.setdefault("subscription_data", {})
     data["metadata"] = merged_metadata({}, data.get("metadata"))
     given["metadata"] = merged_metadata({}, given.get("metadata"))
     on_trial = "trial_end" in data or "trial_period_days" in data
@@ -45,7 +45,7 @@ def create(tx: Transaction, given: Given, _: str) -> Body:
     if len({item["currency"] for item in items}) > 1:
         raise StripeError("All line items must have the same currency.", param="line_items")
     session = shapes.session(tx, items=items, customer=customer, given=given)
-    return checkout.open_session(tx, session, items, data)
+    return checkout.open_session(tx, session, items, given)
 
 
 def expire(tx: Transaction, _: Given, which: str) -> Body:
@@ -78,6 +78,10 @@ def line_items(tx: Transaction, given: Given, which: str) -> Body:
 
 
 def _check(tx: Transaction, given: Given) -> None:
+    if "customer_update" in given and "customer" not in given:
+        raise StripeError(
+            "`customer_update` can only be used with `customer`.", param="customer_update"
+        )
     if "customer" in given and "customer_email" in given:
         raise StripeError(
             "You may only specify one of these parameters: customer, customer_email.",

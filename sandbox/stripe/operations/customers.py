@@ -1,6 +1,7 @@
 """Customers."""
 
 from sandbox.stripe.effects.cancelling import cancel_now
+from sandbox.stripe.effects.checkout import expire_all_of
 from sandbox.stripe.errors import StripeError, no_such
 from sandbox.stripe.events import emit, emit_update
 from sandbox.stripe.lists import page
@@ -43,7 +44,7 @@ def update(tx: Transaction, given: Given, which: str) -> Body:
 
 
 def delete(tx: Transaction, _: Given, which: str) -> Body:
-    """DELETE /v1/customers/{id}: ends the customer's subscriptions at once and for good."""
+    """DELETE /v1/customers/{id}: ends the customer's subscriptions and open sessions for good."""
     customer = _living(tx, which)
     subscriptions = tx.select(
         "subscription",
@@ -52,6 +53,7 @@ def delete(tx: Transaction, _: Given, which: str) -> Body:
     )
     for subscription in subscriptions:
         cancel_now(tx, subscription)
+    expire_all_of(tx, which)
     emit(tx, "customer.deleted", customer)
     remains = {"id": which, "object": "customer", "deleted": True}
     tx.delete(remains)

@@ -48,6 +48,11 @@ def test_paying_makes_everything_that_stripe_makes(shop: Shop, client: Client):
     )
     assert invoice.lines.data[0].period.end == item.current_period_end
     assert invoice.parent.subscription_details.metadata.to_dict() == {"subject": "s1"}
+
+
+def test_paying_leaves_the_payment_and_the_card(shop: Shop, client: Client):
+    subscription = shop.subscribe()
+    invoice = client.v1.invoices.retrieve(subscription.latest_invoice, {"expand": ["payments"]})
     intent = client.v1.payment_intents.retrieve(
         invoice.payments.data[0].payment.payment_intent, {"expand": ["latest_charge"]}
     )
@@ -143,6 +148,28 @@ def test_a_buyer_without_a_customer_becomes_one(shop: Shop, client: Client):
     assert pay(session.url, email="new@demo.test").status_code == 303
     done = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["customer"]})
     assert done.customer.email == done.customer_details.email == "new@demo.test"
+
+
+def test_the_page_teaches_stripe_what_the_shop_did_not_know(shop: Shop, client: Client):
+    customer = client.v1.customers.create()
+    session = shop.checkout(customer=customer.id, customer_update={"name": "auto"})
+    assert pay(session.url, email="late@demo.test").status_code == 303
+    learned = client.v1.customers.retrieve(customer.id)
+    assert (learned.email, learned.name) == ("late@demo.test", "Ada Owner")
+
+
+def test_a_deleted_customer_cannot_pay_any_more(shop: Shop, client: Client):
+    session = shop.checkout()
+    client.v1.customers.delete(shop.customer.id)
+    assert "This page has expired" in pay(session.url).text
+    assert client.v1.checkout.sessions.retrieve(session.id).status == "expired"
+
+
+def test_what_is_no_page_says_so(sandbox: SandboxServer):
+    for path in ("/c/pay/cs_no", "/i/in_no", "/nothing"):
+        answer = requests.get(sandbox.url + path, timeout=10)
+        assert answer.status_code == 404
+        assert "no real payment" in answer.text
 
 
 def test_a_trial_takes_a_card_and_no_money(shop: Shop, client: Client, sandbox: SandboxServer):
