@@ -26,23 +26,11 @@ POLL_SECONDS = given.POLL_SECONDS
 SANDBOX_URL = f"http://localhost:{given.SANDBOX_PORT}" if EMBEDDED else ""
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.humanize",
-    "django.contrib.messages",
     "django.contrib.postgres",
-    "django.contrib.sessions",
-    "django.contrib.staticfiles",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
-    "allauth.usersessions",
-    "csp",
-    "django_htmx",
     "django_structlog",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "drf_standardized_errors",
     "rest_framework",
     "connectivity.accounts",

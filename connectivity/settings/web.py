@@ -5,8 +5,23 @@ from django.urls import reverse_lazy
 
 from connectivity.settings import environment as given
 from connectivity.settings.base import *  # noqa: F403 -- Django's settings are one namespace
-from connectivity.settings.base import BASE_DIR, DEBUG, EMBEDDED, SANDBOX_URL
+from connectivity.settings.base import BASE_DIR, DEBUG, EMBEDDED, INSTALLED_APPS, SANDBOX_URL
 
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "django.contrib.admin",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "csp",
+    "django_htmx",
+    "drf_spectacular_sidecar",
+]
 ROOT_URLCONF = "connectivity.urls"
 WSGI_APPLICATION = "connectivity.wsgi.application"
 
