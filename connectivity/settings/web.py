@@ -8,7 +8,6 @@ from connectivity.settings.base import *  # noqa: F403 -- Django's settings are 
 from connectivity.settings.base import BASE_DIR, DEBUG, EMBEDDED, INSTALLED_APPS, SANDBOX_URL
 
 INSTALLED_APPS = [
-    *INSTALLED_APPS,
     "django.contrib.admin",
     "django.contrib.humanize",
     "django.contrib.messages",
@@ -21,6 +20,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "drf_spectacular_sidecar",
+    *INSTALLED_APPS,
 ]
 ROOT_URLCONF = "connectivity.urls"
 WSGI_APPLICATION = "connectivity.wsgi.application"
