@@ -2,13 +2,13 @@
 
 from sandbox.stripe.cards import Decline
 from sandbox.stripe.events import emit
-from sandbox.stripe.objects import payment
+from sandbox.stripe.objects import charge as shapes
 from sandbox.stripe.store import Body, Transaction
 
 
 def attempt(tx: Transaction, intent: Body, method: Body, decline: Decline | None) -> None:
     """Try to collect a stored intent's amount from a stored card."""
-    charge = tx.insert(payment.charge(tx, intent, method, decline))
+    charge = tx.insert(shapes.charge(tx, intent, method, decline))
     if decline is None:
         intent.update(
             amount_received=intent["amount"],
@@ -19,7 +19,7 @@ def attempt(tx: Transaction, intent: Body, method: Body, decline: Decline | None
         )
     else:
         intent.update(
-            last_payment_error=payment.payment_error(decline, charge, method),
+            last_payment_error=shapes.payment_error(decline, charge, method),
             latest_charge=charge["id"],
             payment_method=None,
             status="requires_payment_method",

@@ -8,9 +8,10 @@ from sandbox.stripe.due import schedule, unschedule
 from sandbox.stripe.effects import charging, cycle, invoicing
 from sandbox.stripe.effects.periods import next_boundary
 from sandbox.stripe.events import emit, emit_update
-from sandbox.stripe.objects import payment
 from sandbox.stripe.objects import subscription as shapes
 from sandbox.stripe.objects.customer import customer as new_customer
+from sandbox.stripe.objects.intent import payment_intent, setup_intent
+from sandbox.stripe.objects.payment_method import payment_method
 from sandbox.stripe.objects.session import customer_details
 from sandbox.stripe.store import Body, Transaction
 
@@ -70,7 +71,7 @@ def expire(tx: Transaction, session_id: str) -> None:
 def present(tx: Transaction, session_id: str, card: Card, buyer: Buyer) -> Outcome:
     """Pay with a card that was just typed in; raises ClosedError."""
     session = _payable(tx, session_id)
-    method = payment.payment_method(tx, card, name=buyer.name, email=buyer.email)
+    method = payment_method(tx, card, name=buyer.name, email=buyer.email)
     tx.insert(method, kept_behaviour(card))
     behaviour = card.behaviour
     private = tx.private(session_id)
@@ -118,7 +119,7 @@ def _conclude(tx: Transaction, session: Body, method: Body, decline: Decline | N
         tx.change(intent, customer=customer["id"])
         charging.attempt(tx, intent, method, None)
     else:
-        setup = payment.setup_intent(tx, customer=customer["id"], method=method["id"])
+        setup = setup_intent(tx, customer=customer["id"], method=method["id"])
         emit(tx, "setup_intent.succeeded", tx.insert(setup))
     subscription, invoice = _subscribe(tx, session, customer, method, intent)
     _complete(tx, session, customer, subscription, invoice)
@@ -130,7 +131,7 @@ def _intent(tx: Transaction, session: Body) -> Body:
     private = tx.private(session["id"])
     if private.get("payment_intent"):
         return tx.get("payment_intent", private["payment_intent"])
-    intent = payment.payment_intent(
+    intent = payment_intent(
         tx,
         amount=session["amount_total"],
         currency=session["currency"],

@@ -8,7 +8,7 @@ from sandbox.stripe.effects import charging, invoicing
 from sandbox.stripe.effects.cancelling import TURN, cancel_now
 from sandbox.stripe.effects.periods import next_boundary
 from sandbox.stripe.events import emit, emit_update
-from sandbox.stripe.objects import payment
+from sandbox.stripe.objects.intent import payment_intent
 from sandbox.stripe.store import Body, Transaction
 
 WARN = "subscription.trial_will_end"
@@ -73,7 +73,7 @@ def charge(tx: Transaction, invoice_id: str) -> None:
     customer = tx.get("customer", invoice["customer"])
     tx.change(invoice, automatically_finalizes_at=None)
     invoicing.finalize(tx, invoice, customer)
-    intent = payment.payment_intent(
+    intent = payment_intent(
         tx,
         amount=invoice["amount_due"],
         currency=invoice["currency"],

@@ -4,7 +4,7 @@ from sandbox.stripe.effects.invoicing import money
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.events import emit
 from sandbox.stripe.lists import page
-from sandbox.stripe.objects import payment
+from sandbox.stripe.objects import charge as shapes
 from sandbox.stripe.operation import Given, Operation
 from sandbox.stripe.params import CREATED, PAGE, choice, integer, merged_metadata, metadata, text
 from sandbox.stripe.store import Body, Transaction
@@ -27,7 +27,7 @@ def create_refund(tx: Transaction, given: Given, _: str) -> Body:
             param="amount",
         )
     given["metadata"] = merged_metadata({}, given.get("metadata"))
-    refund = tx.insert(payment.refund(tx, charge, amount=amount, given=given))
+    refund = tx.insert(shapes.refund(tx, charge, amount=amount, given=given))
     refunded = charge["amount_refunded"] + amount
     previous = tx.change(
         charge, amount_refunded=refunded, refunded=refunded == charge["amount_captured"]

@@ -212,6 +212,8 @@ def test_the_bank_asks_first_and_the_answer_counts(shop: Shop, client: Client):
     paid = requests.post(question, data={"answer": "confirm"}, allow_redirects=False, timeout=10)
     assert paid.status_code == 303
     assert client.v1.checkout.sessions.retrieve(session.id).status == "complete"
+    again = requests.post(question, data={"answer": "confirm"}, timeout=10)
+    assert "It was made once" in again.text
 
 
 def test_twenty_posts_at_once_pay_once(shop: Shop, client: Client):

@@ -32,6 +32,45 @@ def test_no_operation_is_there_twice():
     assert len(named) == len(set(named))
 
 
+def test_everything_that_a_session_accepts_is_stripes(shop: Shop, client: Client):
+    now = shop.customer.created
+    message = {"message": "Thank you"}
+    params = {
+        "allow_promotion_codes": True,
+        "automatic_tax": {"enabled": True},
+        "billing_address_collection": "auto",
+        "cancel_url": "https://demo.test/no/",
+        "client_reference_id": "seat",
+        "custom_text": {"after_submit": message, "submit": message},
+        "customer": shop.customer.id,
+        "customer_update": {"address": "auto", "name": "auto", "shipping": "never"},
+        "expires_at": now + 7200,
+        "line_items": [{"price": shop.monthly.id, "quantity": 2}],
+        "locale": "de",
+        "metadata": {"a": "1"},
+        "mode": "subscription",
+        "origin_context": "web",
+        "payment_method_collection": "always",
+        "submit_type": "subscribe",
+        "subscription_data": {
+            "billing_mode": {"type": "flexible"},
+            "description": "Premium",
+            "metadata": {"b": "2"},
+            "trial_period_days": 30,
+        },
+        "success_url": "https://demo.test/yes/",
+        "ui_mode": "hosted_page",
+    }
+    [operation] = [
+        one for one in operations.ALL if (one.method, one.path) == ("POST", "/v1/checkout/sessions")
+    ]
+    assert set(operation.accepts) - set(params) == {"customer_email"}
+    session = client.v1.checkout.sessions.create(params)
+    assert session.automatic_tax.enabled
+    assert session.custom_text.submit.message == "Thank you"
+    assert session.expires_at == now + 7200
+
+
 def test_a_record_counts_what_it_holds(shop: Shop, client: Client, sandbox: SandboxServer):
     shop.subscribe()
     client.v1.products.retrieve(shop.product.id)

@@ -60,6 +60,19 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path, number):
     assert str(smtp_port) in output
 
 
+def test_what_was_committed_survives_being_killed(tmp_path):
+    port = free_port()
+    headers = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "k"}
+    made = []
+    for _ in range(2):
+        with start(tmp_path, SANDBOX_PORT=str(port), SANDBOX_SMTP_PORT="0") as process:
+            until(lambda: answers(port), seconds=20)
+            url = f"http://127.0.0.1:{port}/v1/customers"
+            made.append(requests.post(url, {"name": "Ada"}, headers=headers, timeout=5).json())
+            process.kill()
+    assert made[0] == made[1]
+
+
 def test_a_taken_port_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
