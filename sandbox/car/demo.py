@@ -11,7 +11,7 @@ from sandbox.car.car import Car
 from sandbox.car.config import Config
 from sandbox.car.stopping import run_until_stopped
 from sandbox.car.storage import Storage
-from sandbox.car.wire import Wire, session
+from sandbox.car.wire import dial
 from sandbox.clock import Clock
 
 # A button must feel instant, and reading one row five times a second costs nothing.
@@ -25,13 +25,13 @@ async def run(config: Config) -> None:
     vin = identity.DEMO.vin
     key = storage.enrol([vin], keys.new_key)[vin]
     try:
-        async with session(connections=2) as client:
+        async with dial(config.edge_url, connections=2) as wire:
             car = Car(
                 vin,
                 key,
                 audience=config.audience,
                 storage=storage,
-                wire=Wire(client, config.edge_url),
+                wire=wire,
                 wall=Clock(config.clock_file).now,
                 chance=random.Random(),
             )

@@ -12,13 +12,13 @@ from sandbox.car.car import Car
 from sandbox.car.config import Config
 from sandbox.car.stopping import run_until_stopped
 from sandbox.car.storage import Storage
-from sandbox.car.wire import Wire, session
+from sandbox.car.wire import dial
 from sandbox.clock import Clock
 
 # Cars share these connections, as they share a carrier's addresses on a real road.
 _CONNECTIONS = 200
 # A fleet that is switched on does not wake in one instant.
-_STARTS_PER_SECOND = 200
+_STARTS_PER_SECOND = 100
 _LONGEST_NAP = 3600.0
 
 
@@ -29,8 +29,7 @@ async def run(config: Config, cars: Sequence[identity.Identity], out: TextIO = s
     tally = table.Tally(started_at=time.monotonic())
     wall = Clock(config.clock_file).now
     try:
-        async with session(_CONNECTIONS) as client:
-            wire = Wire(client, config.edge_url, tally.count)
+        async with dial(config.edge_url, connections=_CONNECTIONS, tally=tally.count) as wire:
             fleet = [
                 Car(
                     vin,

@@ -1,5 +1,6 @@
 """Carries a car's calls to the edge and its answers back; it must never know what they mean."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,8 +22,10 @@ def no_tally(call: str, status: int | None, seconds: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client with at most so many connections, shared by the cars of a process."""
+async def dial(
+    edge_url: str, *, connections: int, tally: Tally = no_tally
+) -> AsyncIterator["Wire"]:
+    """A wire to this edge with at most so many connections, shared by the cars of a process."""
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=60)
     async with aiohttp.ClientSession(
         connector=connector,
@@ -30,17 +33,18 @@ async def session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "sandbox-car/1"},
     ) as client:
-        yield client
+        yield Wire(client, edge_url, asyncio.Semaphore(connections), tally)
 
 
 class Wire:
     """The calls of the contract. Each raises SetbackError where no answer came."""
 
     def __init__(
-        self, client: aiohttp.ClientSession, edge_url: str, tally: Tally = no_tally
+        self, client: aiohttp.ClientSession, edge_url: str, lines: asyncio.Semaphore, tally: Tally
     ) -> None:
         self._client = client
         self._base = f"{edge_url}/vehicle/v1"
+        self._lines = lines
         self._tally = tally
 
     async def token(self, assertion: str) -> Answer:
@@ -71,22 +75,27 @@ class Wire:
         return await self._call("keys", "GET", "/keys")
 
     async def _call(self, call: str, method: str, path: str, **options: Any) -> Answer:
-        started = time.perf_counter()
-        status: int | None = None
-        try:
-            async with self._client.request(
-                method, self._base + path, allow_redirects=False, **options
-            ) as response:
-                body = await _body(response)
-                status = response.status
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, headers, body)
-        except TimeoutError:
-            raise SetbackError("The service did not answer in time.", Kind.SILENT) from None
-        except (aiohttp.ClientError, OSError):
-            raise SetbackError("The service cannot be reached.", Kind.SILENT) from None
-        finally:
-            self._tally(call, status, time.perf_counter() - started)
+        # Waiting for one's turn on a shared line is not the edge's slowness: it is not counted.
+        async with self._lines:
+            started = time.perf_counter()
+            status: int | None = None
+            try:
+                answer = await self._exchange(method, path, options)
+                status = answer.status
+            except TimeoutError:
+                raise SetbackError("The service did not answer in time.", Kind.SILENT) from None
+            except (aiohttp.ClientError, OSError):
+                raise SetbackError("The service cannot be reached.", Kind.SILENT) from None
+            finally:
+                self._tally(call, status, time.perf_counter() - started)
+            return answer
+
+    async def _exchange(self, method: str, path: str, options: dict[str, Any]) -> Answer:
+        async with self._client.request(
+            method, self._base + path, allow_redirects=False, **options
+        ) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, headers, await _body(response))
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

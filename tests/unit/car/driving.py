@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sandbox.car import keys
 from sandbox.car.car import Car
 from sandbox.car.storage import Storage
-from sandbox.car.wire import Wire, session
+from sandbox.car.wire import Wire, dial
 from tests.unit.car.edge_double import AUDIENCE, EdgeDouble, serving
 
 VIN = "5YJ3E1EA0KF000316"
@@ -63,8 +63,8 @@ class Road:
 @contextlib.asynccontextmanager
 async def road(tmp_path: Path) -> AsyncIterator[Road]:
     """A road with an edge on it."""
-    async with serving(EdgeDouble(VIN)) as edge, session(connections=4) as client:
-        here = Road(tmp_path, edge, Wire(client, edge.url))
+    async with serving(EdgeDouble(VIN)) as edge, dial(edge.url, connections=4) as wire:
+        here = Road(tmp_path, edge, wire)
         try:
             yield here
         finally:
