@@ -23,14 +23,13 @@ class AddCarForm(forms.Form):
                 "autocapitalize": "characters",
                 "spellcheck": "false",
                 "placeholder": "5YJ3E1EA0KF000316",
-                "autofocus": True,
             }
         ),
     )
     code = forms.CharField(
         label=_("Code on the car's screen"),
         max_length=64,
-        help_text=_("In the car, open Settings, then Connectivity, then Add to account."),
+        help_text=_("Eight letters, good for 15 minutes."),
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "off",
@@ -42,6 +41,11 @@ class AddCarForm(forms.Form):
     )
     # Shown only for a VIN that may be mistyped although its maker need not heed the check digit.
     confirmed = forms.BooleanField(label=_("This is what the car shows"), required=False)
+
+    def focus(self) -> None:
+        """Put the cursor where something is to be typed: at the first error, else at the start."""
+        first = next((name for name in self.fields if name in self.errors), "vin")
+        self.fields[first].widget.attrs["autofocus"] = True
 
     def clean_vin(self) -> Vin:
         """Return the VIN as a value."""

@@ -18,8 +18,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing import checkout, clock, queries
+from billing.catalog import Feature
 from fleet import entries, garage, pairing, words
 from fleet.forms import AddCarForm
+from fleet.models import Vehicle
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -59,6 +61,7 @@ def add(request: HttpRequest) -> HttpResponse:
         answer = _added(request, form)
         if answer is not None:
             return answer
+    form.focus()
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render(request, "garage/add.html", {"form": form}, status=status)
 
@@ -110,9 +113,14 @@ def _car_context(request: HttpRequest, entry: entries.Entry, *, now: datetime) -
         "card": words.card(entry, now=now, returned=returned),
         "returned": returned,
         "poll": words.poll(int(asked) if asked.isdecimal() and len(asked) < 4 else 0),
-        "features": words.gains(queries.features_for(entry.vehicle.traits)),
+        "gains": words.gains(_features(entry.vehicle)),
         "offers": () if entry.hindrance else [words.offer(price) for price in queries.offers()],
     }
+
+
+def _features(vehicle: Vehicle) -> tuple[Feature, ...]:
+    """What Premium gives this very car: nothing where there is no modem to bring it."""
+    return queries.features_for(vehicle.traits) if vehicle.has_modem else ()
 
 
 @require_POST

@@ -15,7 +15,7 @@ from billing import checkout
 from billing.catalog import Feature, Price
 from billing.standing import Standing
 from fleet.carlines import CarLine
-from fleet.entries import Entry, Hindrance
+from fleet.entries import FREE_TO_BUY, Entry, Hindrance
 from fleet.formats import day, moment, money
 
 WRONG_CODE = gettext_lazy(
@@ -45,7 +45,6 @@ class Card:
     billing: Line
     car: Line
     state: str
-    note: str
 
     @property
     def name(self) -> str:
@@ -144,7 +143,6 @@ def card(entry: Entry, *, now: datetime, returned: bool = False) -> Card:
         billing=_billing(entry, state, now),
         car=_car(entry.line, now),
         state=state,
-        note=hindrance(entry.hindrance) if entry.hindrance else "",
     )
 
 
@@ -185,6 +183,8 @@ def _billing(entry: Entry, state: str, now: datetime) -> Line:
     if state in ("none", "ended") and standing.plan != "standard":
         return _given(standing)
     icon, tone, headline, text = _BILLING[state]
+    if state in FREE_TO_BUY and entry.hindrance:
+        text = hindrance(entry.hindrance)
     if state in _CHARGED and standing.next_charge_at is None:
         text = _UNKNOWN_CHARGE
     values = _values(standing, now)
@@ -295,14 +295,17 @@ def _car(line: CarLine, now: datetime) -> Line:
     icon, tone, headline, text = _CAR[line.state]
     if line.state == "sent" and heard:
         text = _SENT_HEARD
+    elif line.state == "asleep" and not heard:
+        headline = _NEVER_HEARD
     return Line(icon, tone, format_html(str(headline), **words), format_html(str(text), **words))
 
 
 _SENT_HEARD = gettext_lazy(
     "Your car picks it up when it is awake and has signal. Last contact: {heard}."
 )
+_NEVER_HEARD = gettext_lazy("Your car has not been online yet")
 _CAR = {
-    "none": ("car", "calm", gettext_lazy("Nothing to send to your car"), ""),
+    "none": ("car", "calm", gettext_lazy("Your car runs on Standard"), ""),
     "queued": (
         "upload",
         "wait",

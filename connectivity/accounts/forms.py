@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account import forms as allauth_forms
 from allauth.account.models import EmailAddress
 from allauth.mfa.webauthn import forms as webauthn_forms
@@ -53,9 +54,16 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc] # allauth is u
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _email(self.fields["email"])
+        # The trap for robots: allauth hides it by an inline style, which the CSP forbids.
+        self.fields[app_settings.SIGNUP_FORM_HONEYPOT_FIELD].widget.attrs = {
+            "class": "visually-hidden",
+            "tabindex": "-1",
+            "autocomplete": "off",
+            "aria-hidden": "true",
+        }
 
 
-class ChangeEmailForm(allauth_forms.ChangeEmailForm):  # type: ignore[misc] # allauth is untyped
+class AddEmailForm(allauth_forms.AddEmailForm):  # type: ignore[misc] # allauth is untyped
     """The address to move the account to."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

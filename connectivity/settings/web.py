@@ -89,7 +89,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*"]
 ACCOUNT_FORMS = {
     "login": "connectivity.accounts.forms.LoginForm",
     "signup": "connectivity.accounts.forms.SignupForm",
-    "change_email": "connectivity.accounts.forms.ChangeEmailForm",
+    "add_email": "connectivity.accounts.forms.AddEmailForm",
     "confirm_login_code": "connectivity.accounts.forms.ConfirmLoginCodeForm",
     "confirm_email_verification_code": "connectivity.accounts.forms.ConfirmEmailCodeForm",
 }
