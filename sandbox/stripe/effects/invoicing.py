@@ -41,8 +41,7 @@ def draft(
 def finalize(tx: Transaction, invoice: Body, customer: Body) -> None:
     """Give the invoice its number and its page, and have it wait for its payment."""
     sequence = customer["next_invoice_sequence"]
-    # Stripe names neither the number nor the currency in previous_attributes of its own updates
-    # of a customer when only the sequence moved, so the sequence is saved without an event.
+    # The counter moves without an event; that a customer now has a currency is told.
     customer["next_invoice_sequence"] = sequence + 1
     tx.save(customer)
     emit_update(tx, "customer.updated", customer, tx.change(customer, currency=invoice["currency"]))
