@@ -10,12 +10,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
+import psycopg
 from django.core.management import call_command
+from django.db import connection
 
 from connectivity.local.probe import listens
 from connectivity.local.process import wait_until
 
-PATIENCE = 30.0  # seconds for the sandbox to answer
+# Seconds: it is started before the database, which it needs later than Django takes to load.
+PATIENCE = 15.0
 
 
 def main() -> None:
@@ -25,6 +28,7 @@ def main() -> None:
     manifest = _manifest() if with_sandbox else None
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.web")
     django.setup()
+    wait_until(_connects, patience=PATIENCE)
     call_command("migrate", interactive=False)
     if manifest is not None:
         call_command("import_vehicles", str(_written(manifest)))
@@ -32,6 +36,15 @@ def main() -> None:
     if with_sandbox:
         _await_stripe(os.environ["STRIPE_API_BASE"])
     call_command("sync_catalog")
+
+
+def _connects() -> bool:
+    # Not through Django's pool, which retries in its own, slower, time.
+    try:
+        psycopg.connect(**connection.get_connection_params()).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _manifest() -> "subprocess.Popen[str]":

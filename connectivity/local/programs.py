@@ -16,6 +16,7 @@ class Programs:
     root: Path
     data_dir: Path
     ports: Ports
+    with_sandbox: bool
     # What the person's own shell holds, and what holds for this run.
     given: Mapping[str, str]
     effective: Mapping[str, str]
@@ -30,7 +31,8 @@ class Programs:
             "web",
             *("gunicorn", "connectivity.wsgi:application", "--no-control-socket"),
             *("--bind", f"127.0.0.1:{self.ports.web}", "--graceful-timeout", "3"),
-            *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+            # Loaded once for both workers: at a start, loading Django is what takes the time.
+            *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
         )
 
     def edge(self) -> Program:
@@ -69,7 +71,8 @@ class Programs:
         return self._outside("car", "sandbox.car")
 
     def _product(self, name: str, *arguments: str) -> Program:
-        own = self._sandbox_environment() if name == "prepare" else {}
+        # The preparation asks the sandbox's car for its papers.
+        own = self._sandbox_environment() if name == "prepare" and self.with_sandbox else {}
         return self._program(name, arguments, {**self.effective, **own})
 
     def _outside(self, name: str, *arguments: str) -> Program:
@@ -102,10 +105,15 @@ class Programs:
             # All that they call is on this machine, where a company's proxy cannot reach.
             "NO_PROXY": ",".join(filter(None, [self.given.get("NO_PROXY"), "localhost,127.0.0.1"])),
         }
+        given = dict(self.given)
+        if given.pop("PYTHONDONTWRITEBYTECODE", None):
+            # Six processes that compile all of Django at each start would make a slow one; who
+            # wants no compiled files beside the source gets them in the data directory.
+            always["PYTHONPYCACHEPREFIX"] = str(self.data_dir / "pycache")
         return Program(
             name=name,
             argv=(sys.executable, "-m", *arguments),
-            env={**self.given, **own, **always},
+            env={**given, **own, **always},
             cwd=self.root,
             log=log,
         )

@@ -66,15 +66,27 @@ class Run:
         programs = self._programs()
         if self._wished.sandbox:
             self._crew.add(programs.sandbox, rank=OUTSIDE)
-        self._start_servers()
-        self._prepare(programs)
+        preparation = Process(programs.prepare())
+        try:
+            self._start_servers()
+            # It loads meanwhile, and asks the database for nothing before it is asked.
+            self._crew.add(programs.web, rank=PRODUCT)
+            self._await(lambda: preparation.exit_code is not None, "the preparation")
+        finally:
+            preparation.kill()
+        _require_success(preparation)
+        self._start_the_rest(programs)
+
+    def _start_the_rest(self, programs: Programs) -> None:
+        ports = self._wished.ports
+        self._crew.add(programs.edge, rank=PRODUCT)
         self._crew.add(programs.worker, rank=PRODUCT)
+        self._await(lambda: ready(ports.web), "web at /readyz")
+        self._await(lambda: ready(ports.edge), "edge at /readyz")
+        # Nobody waits for these.
         self._crew.add(programs.beat, rank=PRODUCT)
         if self._wished.sandbox:
             self._crew.add(programs.car, rank=PRODUCT)
-        ports = self._wished.ports
-        self._await(lambda: ready(ports.web), "web at /readyz")
-        self._await(lambda: ready(ports.edge), "edge at /readyz")
 
     def tend(self) -> None:
         """Keep the children alive until somebody asks to stop."""
@@ -93,7 +105,14 @@ class Run:
         given, data_dir = self._wished.given, self._wished.data_dir
         effective = environment.effective(self._wished, **self._addresses())
         environment.write(data_dir / "embedded.env", effective)
-        return Programs(self._root, data_dir, self._wished.ports, given, effective)
+        return Programs(
+            root=self._root,
+            data_dir=data_dir,
+            ports=self._wished.ports,
+            with_sandbox=self._wished.sandbox,
+            given=given,
+            effective=effective,
+        )
 
     def _addresses(self) -> dict[str, str]:
         given, own = self._wished.given, self._embedded
@@ -113,19 +132,6 @@ class Run:
         if self._embedded.postgres:
             self._embedded.postgres.create_database()
 
-    def _prepare(self, programs: Programs) -> None:
-        preparation = Process(programs.prepare())
-        try:
-            # They load meanwhile, and ask the database for nothing before they are asked.
-            self._crew.add(programs.web, rank=PRODUCT)
-            self._crew.add(programs.edge, rank=PRODUCT)
-            self._await(lambda: preparation.exit_code is not None, "the preparation")
-        finally:
-            preparation.kill()
-        if preparation.exit_code != 0:
-            log = preparation.program.log
-            raise CannotStart(f"The database could not be prepared:\n{last_lines(log)}\n({log})")
-
     def _await(self, check: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not check():
@@ -137,3 +143,9 @@ class Run:
                     f"No answer from {what} in {PATIENCE:g} s; the logs are in {logs}"
                 )
             time.sleep(POLL)
+
+
+def _require_success(preparation: Process) -> None:
+    if preparation.exit_code != 0:
+        log = preparation.program.log
+        raise CannotStart(f"The database could not be prepared:\n{last_lines(log)}\n({log})")

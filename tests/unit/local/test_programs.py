@@ -1,5 +1,6 @@
 """What is started, and what a person is told about it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,14 @@ def programs(tmp_path: Path) -> Programs:
     values = effective(
         wished, database_url="postgres://d", broker_url="redis://b", sites='{"eu": "redis://s"}'
     )
-    return Programs(tmp_path, tmp_path, wished.ports, given, values)
+    return Programs(
+        root=tmp_path,
+        data_dir=tmp_path,
+        ports=wished.ports,
+        with_sandbox=True,
+        given=given,
+        effective=values,
+    )
 
 
 def test_the_world_outside_is_told_none_of_the_products_secrets(programs: Programs) -> None:
@@ -47,6 +55,19 @@ def test_every_child_carries_the_mark_and_writes_where_it_should(programs: Progr
         assert program.env["TMPDIR"] == str(programs.data_dir / "tmp")
         assert program.env["NO_PROXY"] == "intra.test,localhost,127.0.0.1"
         assert program.log == programs.data_dir / "log" / f"{program.name}.log"
+
+
+def test_what_is_compiled_is_kept_where_the_person_allows_it(programs: Programs) -> None:
+    assert "PYTHONPYCACHEPREFIX" not in programs.web().env
+    wish = {**programs.given, "PYTHONDONTWRITEBYTECODE": "1"}
+    env = replace(programs, given=wish).web().env
+    assert "PYTHONDONTWRITEBYTECODE" not in env
+    assert env["PYTHONPYCACHEPREFIX"] == str(programs.data_dir / "pycache")
+
+
+def test_with_real_keys_the_preparation_asks_no_car_for_papers(programs: Programs) -> None:
+    assert "CAR_DATA_DIR" in programs.prepare().env
+    assert "CAR_DATA_DIR" not in replace(programs, with_sandbox=False).prepare().env
 
 
 def test_the_greeting_names_the_mailbox_and_the_car_where_there_are_any(tmp_path: Path) -> None:
