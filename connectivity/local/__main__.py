@@ -12,6 +12,7 @@ from connectivity.local.errors import CannotStart
 from connectivity.local.greeting import greeting
 from connectivity.local.run import Run
 from connectivity.local.stopping import Stopped, StopRequests
+from connectivity.local.undertaker import watched_over
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +23,7 @@ def main() -> int:
     requests.listen()
     try:
         wished = wishes(os.environ, ROOT)
-        with claimed(wished.data_dir):
+        with claimed(wished.data_dir), watched_over(ROOT, wished.data_dir):
             _run(wished, requests)
     except Stopped:
         pass

@@ -46,27 +46,29 @@ def claimed(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def end_leftovers(data_dir: Path) -> int:
-    """End what a killed supervisor of this directory left behind; return how many it was."""
-    found = leftovers(data_dir)
-    if not wait_until(lambda: not leftovers(data_dir), patience=PATIENCE):
-        for pid in leftovers(data_dir):
+def end_leftovers(
+    data_dir: Path, *, supervisor: int | None = None, patience: float = PATIENCE
+) -> int:
+    """End what a killed supervisor left behind, any or that one; return how many it was."""
+    found = leftovers(data_dir, supervisor)
+    if not wait_until(lambda: not leftovers(data_dir, supervisor), patience=patience):
+        for pid in leftovers(data_dir, supervisor):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not leftovers(data_dir), patience=PATIENCE)
+        wait_until(lambda: not leftovers(data_dir, supervisor), patience=patience)
     return len(found)
 
 
-def leftovers(data_dir: Path) -> list[int]:
-    """Return the processes that were started for this directory, by the mark that they carry.
-
-    A process's number is not enough: it may have passed to somebody else's process meanwhile.
-    """
-    mark = f"{MARK}={data_dir}".encode()
+def leftovers(data_dir: Path, supervisor: int | None = None) -> list[int]:
+    """Return the processes that were started for this directory, by the mark that they carry."""
+    mark = f"{MARK}={data_dir}#{supervisor or ''}".encode()
     return [
         int(entry.name)
         for entry in Path("/proc").glob("[0-9]*")
-        if int(entry.name) != os.getpid() and mark in _environment(entry)
+        if any(
+            value == mark or (supervisor is None and value.startswith(mark))
+            for value in _environment(entry)
+        )
     ]
 
 

@@ -18,7 +18,7 @@ from connectivity.local.probe import listens
 from connectivity.local.process import wait_until
 
 # Seconds: it is started before the database, which it needs later than Django takes to load.
-PATIENCE = 15.0
+PATIENCE = 10.0
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     manifest = _manifest() if with_sandbox else None
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.web")
     django.setup()
-    wait_until(_connects, patience=PATIENCE)
+    _await_database()
     call_command("migrate", interactive=False)
     if manifest is not None:
         call_command("import_vehicles", str(_written(manifest)))
@@ -38,13 +38,21 @@ def main() -> None:
     call_command("sync_catalog")
 
 
-def _connects() -> bool:
-    # Not through Django's pool, which retries in its own, slower, time.
-    try:
-        psycopg.connect(**connection.get_connection_params()).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+def _await_database() -> None:
+    # Not through Django's pool, which retries in its own, slower, time and does not say why.
+    parameters = connection.get_connection_params()
+    reasons: list[str] = []
+
+    def connects() -> bool:
+        try:
+            psycopg.connect(**parameters).close()
+        except psycopg.OperationalError as error:
+            reasons.append(str(error))
+            return False
+        return True
+
+    if not wait_until(connects, patience=PATIENCE):
+        sys.exit(f"The database does not answer: {reasons[-1]}")
 
 
 def _manifest() -> "subprocess.Popen[str]":

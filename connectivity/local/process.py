@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# Each child carries it, and so does all that a child starts: by this a leftover is known as ours.
-MARK = "SUPERVISED_DATA_DIR"
+MARK = "SUPERVISED_BY"
 LAUNCHER = Path(__file__).with_name("launch.py")
 LOG_LIMIT = 5_000_000  # bytes; a longer log is set aside at the next start
 POLL = 0.02  # seconds between two looks at something that is about to happen
@@ -42,6 +41,15 @@ class Program:
     account: Account = Account.OWN
     # Ends it in good order; the kernel sends the same one if the parent dies first.
     stop_signal: signal.Signals = signal.SIGTERM
+
+
+def mark(data_dir: Path) -> dict[str, str]:
+    """Return what each child carries in its environment, and so does all that it starts.
+
+    By this a leftover is known as ours, and of which run. A process's number is not enough: it may
+    have passed to somebody else's process meanwhile.
+    """
+    return {MARK: f"{data_dir}#{os.getpid()}"}
 
 
 def launched(program: Program) -> tuple[str, ...]:

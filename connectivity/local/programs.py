@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectivity.local.environment import Ports
-from connectivity.local.process import MARK, Program, set_aside
+from connectivity.local.process import Program, mark, set_aside
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Programs:
         temporary = self.data_dir / "tmp"
         temporary.mkdir(mode=0o700, exist_ok=True)
         always = {
-            MARK: str(self.data_dir),
+            **mark(self.data_dir),
             "PYTHONUNBUFFERED": "1",
             # Nothing is written outside the data directory, passing things included.
             "TMPDIR": str(temporary),

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from connectivity.local.binaries import valkey_server
-from connectivity.local.process import MARK, Program, set_aside
+from connectivity.local.process import Program, mark, set_aside
 from connectivity.local.servers import running
 from connectivity.local.sockets import remove_socket_directory, socket_directory
 
@@ -44,7 +44,7 @@ class Valkey:
                 # Its title would be written over the environment by which a leftover is known.
                 *("--set-proc-title", "no"),
             ),
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", MARK: str(self._data_dir)},
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", **mark(self._data_dir)},
             cwd=directory,
             log=self._log,
         )

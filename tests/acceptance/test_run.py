@@ -65,11 +65,12 @@ def soon(check: Callable[[], bool], seconds: float = 60) -> bool:
 
 def left_in(data_dir: Path) -> list[str]:
     """The processes that belong to this data directory, by their mark or their command line."""
-    found = [f"marked {pid}" for pid in leftovers(data_dir)]
+    found = []
+    marked = leftovers(data_dir)
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if f"{data_dir}/" in line:
+            if f"{data_dir}/" in line or int(entry.name) in marked:
                 found.append(line)
     return found
 

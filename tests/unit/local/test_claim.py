@@ -61,25 +61,30 @@ def test_a_taken_port_is_refused_by_number_and_variable() -> None:
 
 
 def test_leftovers_are_ended_with_all_they_started_and_strangers_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(claim, "PATIENCE", 0.5)
     sleeper = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    environment = {**os.environ, MARK: str(tmp_path / "var")}
-    ours, strangers = (
-        subprocess.Popen([sys.executable, "-c", sleeper], env=env, stdin=subprocess.PIPE)
-        for env in (environment, {**environment, MARK: str(tmp_path / "var2")})
-    )
+    marks = {"ours": "var#1", "an older run's": "var#11", "another directory's": "var2#1"}
+    started = {
+        whose: subprocess.Popen(
+            [sys.executable, "-c", sleeper],
+            env={**os.environ, MARK: f"{tmp_path}/{value}"},
+            stdin=subprocess.PIPE,
+        )
+        for whose, value in marks.items()
+    }
     deadline = time.monotonic() + 10
-    while len(claim.leftovers(tmp_path / "var")) < 2 and time.monotonic() < deadline:
+    while len(claim.leftovers(tmp_path / "var")) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     try:
-        assert claim.end_leftovers(tmp_path / "var") == 2
-        assert ours.wait(5) == -9
-        assert strangers.poll() is None
-        assert claim.end_leftovers(tmp_path / "var") == 0
+        assert claim.end_leftovers(tmp_path / "var", supervisor=1, patience=0.2) == 2
+        assert started["ours"].wait(5) == -9
+        assert started["an older run's"].poll() is None
+        assert claim.end_leftovers(tmp_path / "var", patience=0.2) == 2
+        assert started["an older run's"].wait(5) == -9
+        assert started["another directory's"].poll() is None
     finally:
-        for process in (ours, strangers):
+        for process in started.values():
             process.communicate()
 
 
