@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from billing import checkout, clock, queries
 from billing.catalog import Feature
-from fleet import entries, garage, pairing, words
+from fleet import entries, garage, lines, pairing, words
 from fleet.forms import AddCarForm
 from fleet.models import Vehicle
 
@@ -141,7 +141,7 @@ def subscribe(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
             now=now,
         )
     except entries.MayNotBuy as error:
-        messages.error(request, words.hindrance(error.hindrance))
+        messages.error(request, lines.hindrance(error.hindrance))
     except (checkout.AlreadySubscribed, checkout.SeatTaken) as error:
         messages.error(request, words.seat_refusal(error))
     except checkout.NotOnSale:

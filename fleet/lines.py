@@ -1,0 +1,203 @@
+"""The two truths about a car, a sentence for each state: what was paid for, what the car has.
+
+It never says "active in your car" before the car has said so, and decides nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from billing.standing import Standing
+from fleet.carlines import CarLine
+from fleet.entries import FREE_TO_BUY, Entry, Hindrance
+from fleet.formats import day, moment, money
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One truth: an icon and a tone that underline it, and the words that say it."""
+
+    icon: str
+    tone: str
+    headline: str
+    text: str = ""
+
+
+def billing(entry: Entry, state: str, now: datetime) -> Line:
+    """Say what was paid for, or who else gave it."""
+    standing = entry.standing
+    if state in ("none", "ended") and standing.plan != "standard":
+        return _given(standing)
+    icon, tone, headline, text = _BILLING[state]
+    if state in FREE_TO_BUY and entry.hindrance:
+        text = hindrance(entry.hindrance)
+    if state in _CHARGED and standing.next_charge_at is None:
+        text = _UNKNOWN_CHARGE
+    values = _values(standing, now)
+    return Line(icon, tone, format_html(str(headline), **values), format_html(str(text), **values))
+
+
+def hindrance(found: Hindrance) -> str:
+    """Say why Premium cannot be bought."""
+    return {
+        Hindrance.NO_MODEM: _(
+            "This car has no modem of its own, so it cannot take Premium. "
+            "Everything that works over Wi-Fi and your phone goes on working."
+        ),
+        Hindrance.REMOVED: _("This car has been taken out of service."),
+        Hindrance.LIFETIME: _("Premium came with this car for life. There is nothing to buy."),
+        Hindrance.HAS_IT: _("This car has a subscription already. You were not charged again."),
+    }[found]
+
+
+def _given(standing: Standing) -> Line:
+    """Premium that no subscription pays for."""
+    if standing.changes_at is None:
+        return Line("star", "good", _("Premium for life"), _("It came with this car and stays."))
+    until = day(standing.changes_at)
+    if standing.reason == "trial":
+        text = _("Your free trial ends then by itself; you are charged nothing.")
+        return Line("gift", "good", format_html(_("Trial until {day}"), day=until), text)
+    return Line("gift", "good", format_html(_("Free until {day}"), day=until), _("No card needed."))
+
+
+def _values(standing: Standing, now: datetime) -> dict[str, str]:
+    """What the sentences of billing speak of; empty where it is not known."""
+    charge, end = standing.next_charge_at, standing.ends_at or standing.paid_through
+    left = max(0, (charge - now).days) if charge else 0
+    card = f", {standing.card_brand.title()} •{standing.card_last4}" if standing.card_last4 else ""
+    amount = standing.unit_amount
+    return {
+        "amount": money(amount, standing.currency) if amount is not None else "",
+        "charge": day(charge) if charge else "",
+        "card": card,
+        "left": ngettext("{count} day left", "{count} days left", left).format(count=left),
+        "access": day(standing.grant_ends_at) if standing.grant_ends_at else "",
+        "end": day(end) if end else "",
+    }
+
+
+_CHARGED = frozenset({"trialing", "active"})
+_UNKNOWN_CHARGE = gettext_lazy("The next charge is not known yet; look again in a minute.")
+_BILLING = {
+    "none": (
+        "signal",
+        "calm",
+        gettext_lazy("Standard Connectivity"),
+        gettext_lazy("Live traffic, satellite maps and streaming over cellular. Cancel any time."),
+    ),
+    "checkout_open": (
+        "card",
+        "wait",
+        gettext_lazy("Payment page opened"),
+        gettext_lazy("You have not been charged. Continue, or start again."),
+    ),
+    "confirming": (
+        "clock",
+        "wait",
+        gettext_lazy("Confirming your payment…"),
+        gettext_lazy("Usually a few seconds. You can close this page: we email you."),
+    ),
+    "trialing": (
+        "gift",
+        "good",
+        gettext_lazy("Trial: {left}"),
+        gettext_lazy(
+            "First charge {amount} plus tax on {charge}{card}. "
+            "Cancel before then and you pay nothing."
+        ),
+    ),
+    "active": (
+        "check",
+        "good",
+        gettext_lazy("Active"),
+        gettext_lazy("Next charge {amount} plus tax on {charge}{card}."),
+    ),
+    "past_due": (
+        "alert",
+        "warn",
+        gettext_lazy("Payment failed"),
+        gettext_lazy("We try the card again. Premium stays on until {access}."),
+    ),
+    "unpaid": (
+        "pause",
+        "warn",
+        gettext_lazy("Paused: a payment is missing"),
+        gettext_lazy("Pay the open invoice to switch Premium back on."),
+    ),
+    "paused": (
+        "pause",
+        "warn",
+        gettext_lazy("Paused"),
+        gettext_lazy("Nothing is charged while it is paused."),
+    ),
+    "ending": (
+        "clock",
+        "calm",
+        gettext_lazy("Ends on {end}"),
+        gettext_lazy("You keep Premium until then. No more charges."),
+    ),
+    "ended": (
+        "signal",
+        "calm",
+        gettext_lazy("Your subscription has ended"),
+        gettext_lazy("You are no longer charged. Subscribe again any time."),
+    ),
+}
+
+
+def car(line: CarLine, now: datetime) -> Line:
+    """Say what the car itself is known to have."""
+    since = moment(line.since, now=now) if line.since else ""
+    heard = moment(line.last_contact_at, now=now) if line.last_contact_at else ""
+    words = {"since": since, "heard": heard, "reference": line.reference}
+    icon, tone, headline, text = _CAR[line.state]
+    if line.state == "sent" and heard:
+        text = _SENT_HEARD
+    elif line.state == "asleep" and not heard:
+        headline = _NEVER_HEARD
+    return Line(icon, tone, format_html(str(headline), **words), format_html(str(text), **words))
+
+
+_SENT_HEARD = gettext_lazy(
+    "Your car picks it up when it is awake and has signal. Last contact: {heard}."
+)
+_NEVER_HEARD = gettext_lazy("Your car has not been online yet")
+_CAR = {
+    "none": ("car", "calm", gettext_lazy("Your car runs on Standard"), ""),
+    "queued": (
+        "upload",
+        "wait",
+        gettext_lazy("Waiting to send to your car"),
+        gettext_lazy("This takes a second or two."),
+    ),
+    "sent": (
+        "upload",
+        "wait",
+        gettext_lazy("Sent to your car"),
+        gettext_lazy("Your car picks it up when it is awake and has signal."),
+    ),
+    "active": ("check", "good", gettext_lazy("Active in your car since {since}"), ""),
+    "asleep": (
+        "moon",
+        "wait",
+        gettext_lazy("Your car has not been online since {heard}"),
+        gettext_lazy("Park it with signal or Wi-Fi: it activates by itself."),
+    ),
+    "failed": (
+        "alert",
+        "warn",
+        gettext_lazy("We could not switch it on in your car"),
+        gettext_lazy("We keep trying. If it stays so, give support this reference: {reference}."),
+    ),
+    "removing": (
+        "upload",
+        "wait",
+        gettext_lazy("Being switched off in your car"),
+        gettext_lazy("Your car drops it when it is next awake."),
+    ),
+    "removed": ("car", "calm", gettext_lazy("Switched off in your car on {since}"), ""),
+}
