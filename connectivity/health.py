@@ -6,13 +6,17 @@ Both processes, web and edge, answer these; a balancer sends traffic to those th
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from http import HTTPStatus
+from typing import Any
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from billing import clock
+from connectivity.stalls import stalls
 from fleet import snapshots
 
 log = logging.getLogger(__name__)
@@ -30,15 +34,20 @@ def livez(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> JsonResponse:
     """200 if the process can serve, 503 with what is not ready and why.
 
-    The checks run side by side in threads that are left behind if they hang, so that a server
-    which accepts connections and says nothing delays the answer by PATIENCE and no more.
+    What stands still (see connectivity.stalls) makes it `degraded` and not unready: Stripe being
+    slow is no reason to take the site from people and cars. The checks run side by side in threads
+    that are left behind if they hang, so that a server which accepts connections and says nothing
+    delays the answer by PATIENCE and no more.
     """
-    threads = ThreadPoolExecutor(max_workers=len(CHECKS), thread_name_prefix="readyz")
+    threads = ThreadPoolExecutor(max_workers=len(CHECKS) + 1, thread_name_prefix="readyz")
     running = {name: threads.submit(check) for name, check in CHECKS.items()}
+    standing_still = threads.submit(_stalled)
     failing = {name: text for name, future in running.items() if (text := _fault(name, future))}
+    stalled = [] if failing else _result(standing_still)
     threads.shutdown(wait=False, cancel_futures=True)
+    status = "failing" if failing else "degraded" if stalled else "ready"
     return JsonResponse(
-        {"ready": not failing, "failing": failing},
+        {"ready": not failing, "status": status, "failing": failing, "stalled": stalled},
         status=HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK,
     )
 
@@ -49,6 +58,21 @@ def _fault(name: str, future: Future[str]) -> str:
     except Exception as error:  # noqa: BLE001 -- whatever it is, this process is not ready
         log.warning("%s is not ready: %s", name, error)
         return type(error).__name__
+
+
+def _result(future: Future[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    try:
+        return future.result(PATIENCE)
+    except Exception as error:  # noqa: BLE001 -- it is not what readiness depends on
+        log.warning("What stands still could not be read: %s", error)
+        return []
+
+
+def _stalled() -> list[dict[str, Any]]:
+    try:
+        return [asdict(stall) for stall in stalls(clock.now())]
+    finally:
+        connection.close()
 
 
 def _database() -> str:

@@ -1,8 +1,17 @@
-"""A car's public key: decides what is a usable one; it must never see a private one."""
+"""A car's public key: decides what is a usable one and changes it; never sees a private one."""
 
 import base64
 import binascii
 import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import subjects
+from fleet import pairing
+from fleet.models import DomainEvent, Vehicle
 
 _ENCODED = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _P = 2**255 - 19
@@ -35,6 +44,35 @@ def parse(text: str) -> str:
     if y in _FORGEABLE:
         raise WrongKey("This public key is a placeholder under which anybody can sign.")
     return text
+
+
+def replace_key(
+    *, vehicle_id: UUID, public_key: str, reason: str, actor: Any, now: datetime
+) -> bool:
+    """Let a car's new unit in and its old one out, at once, at every site.
+
+    The car's credential generation ends all tokens of the old unit, and its open pairing code is
+    void. False, and nothing is changed, if this is the car's key already: asking twice is asking
+    once. Raises WrongKey.
+    """
+    key = parse(public_key)
+    with transaction.atomic(durable=True):
+        vehicle = Vehicle.objects.select_for_update(no_key=True).get(pk=vehicle_id)
+        if vehicle.public_key == key:
+            return False
+        vehicle.public_key = key
+        vehicle.credential_generation += 1
+        vehicle.save(update_fields=["public_key", "credential_generation"])
+        pairing.void(vehicle, now=now)
+        subjects.bump([vehicle_id], now=now)
+        DomainEvent.objects.create(
+            kind="key_replaced",
+            at=now,
+            vehicle=vehicle,
+            actor=actor,
+            data={"reason": reason, "generation": vehicle.credential_generation},
+        )
+    return True
 
 
 def _decode(text: str) -> bytes:

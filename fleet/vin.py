@@ -107,6 +107,11 @@ def check_digit(text: str) -> str:
     return "0123456789X"[total % 11]
 
 
+def masked(text: str) -> str:
+    """Return a VIN as lists show it: the maker, the model line and the last four."""
+    return f"{text[:4]}{'•' * 9}{text[-4:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Vin:
     """A well-formed VIN: no other can be made. Equal if its 17 characters are.
@@ -164,8 +169,8 @@ class Vin:
 
     @property
     def masked(self) -> str:
-        """Show it in a list: the maker, the model line and the last four."""
-        return f"{self.text[:4]}{'•' * 9}{self.text[-4:]}"
+        """Show it in a list; see masked()."""
+        return masked(self.text)
 
     def __str__(self) -> str:
         return self.text

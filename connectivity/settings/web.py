@@ -8,7 +8,7 @@ from connectivity.settings.base import *  # noqa: F403 -- Django's settings are 
 from connectivity.settings.base import BASE_DIR, DEBUG, EMBEDDED, INSTALLED_APPS, SANDBOX_URL
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "connectivity.staff.apps.StaffAdminConfig",
     "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.sessions",

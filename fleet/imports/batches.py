@@ -162,8 +162,10 @@ def _differing(vehicle: Vehicle, line: Line) -> dict[str, Any]:
 def _change(changes: Sequence[_Change], *, now: datetime) -> None:
     if not changes:
         return
-    # Each writer locks the subject's row first; bump() does.
-    subjects.bump([change.vehicle.id for change in changes], now=now)
+    ids = [change.vehicle.id for change in changes]
+    # The car first and then its subject, as everybody in fleet locks them: no deadlock.
+    list(Vehicle.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id"))
+    subjects.bump(ids, now=now)
     for change in changes:
         for name, value in change.facts.items():
             setattr(change.vehicle, name, value)

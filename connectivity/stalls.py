@@ -1,0 +1,60 @@
+"""Says what should have moved by now and stands still; never moves it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min
+
+from billing import queries
+from connectivity.notices.models import Notice
+from fleet.models import Delivery
+
+PATIENCE = timedelta(minutes=1)
+_WORKERS = "See that the worker and beat run"
+WHAT_TO_DO = {
+    "inbox": f"{_WORKERS}; then look at the errors of the events that wait. Cars keep what they "
+    "have, payments are not lost.",
+    "intents": f"{_WORKERS} and that Stripe answers; then look at the errors of the intents that "
+    "wait.",
+    "outbox": f"{_WORKERS} and that each site's Redis answers. Cars learn of changes when it does.",
+    "deliveries": f"{_WORKERS} and that each site's Redis answers. Cars learn of changes when it "
+    "does.",
+    "mails": f"{_WORKERS} and that the mail server answers; then look at the errors of the "
+    "notices that wait.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A queue that does not move: how many wait in it, and for how long the oldest has."""
+
+    what: str
+    count: int
+    oldest_age_seconds: int
+    what_to_do: str
+
+    @property
+    def oldest_age_text(self) -> str:
+        """The age as a person says it."""
+        minutes = self.oldest_age_seconds // 60
+        return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+
+
+def stalls(now: datetime) -> list[Stall]:
+    """What waits for longer than a minute: inbox, intents, outbox, deliveries, mails."""
+    waiting = [(each.what, each.count, each.oldest_at) for each in queries.backlog(now)]
+    limit = now - PATIENCE
+    pending = Delivery.objects.filter(state=Delivery.State.PENDING, changed_at__lte=limit)
+    unsent = Notice.objects.filter(sent_at=None, created_at__lte=limit)
+    waiting += _counted("deliveries", pending, "changed_at")
+    waiting += _counted("mails", unsent, "created_at")
+    return [
+        Stall(what, count, int((now - oldest).total_seconds()), WHAT_TO_DO[what])
+        for what, count, oldest in waiting
+    ]
+
+
+def _counted(what: str, rows: Any, since: str) -> list[tuple[str, int, datetime]]:
+    found = rows.aggregate(count=Count("pk"), oldest=Min(since))
+    return [(what, found["count"], found["oldest"])] if found["count"] else []
