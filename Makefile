@@ -22,7 +22,7 @@ run: env ## Start everything: databases, sandbox, site, cars; Ctrl-C stops it, t
 	@exec $(BIN)/python -m connectivity.local
 
 test: env ## Run the whole suite, on real servers and in a real browser (ARGS="-k word" narrows it)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(if $(ARGS),,WHOLE_SUITE=1) $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: env ## Lint, types, import contracts, and drift of migrations, templates, schema, lock file
 	@$(MAKE) -j2 $(filter --output-sync,$(.FEATURES:%=--%)) --keep-going $(CHECKS)

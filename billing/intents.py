@@ -104,7 +104,7 @@ def _open_checkout(request: Answer, key: str) -> Answer:
 
 
 def _keep_checkout(request: Answer, answer: Answer, now: datetime) -> None:
-    checkout = Checkout.objects.select_for_update().get(id=request["checkout"])
+    checkout = Checkout.objects.select_for_update(no_key=True).get(id=request["checkout"])
     checkout.stripe_session_id, checkout.url = answer["session"], answer["url"]
     checkout.expires_at = datetime.fromtimestamp(answer["expires_at"], UTC)
     checkout.check_at = checkout.expires_at + timedelta(minutes=1)
@@ -117,7 +117,7 @@ def _keep_checkout(request: Answer, answer: Answer, now: datetime) -> None:
 
 
 def _lose_checkout(request: Answer, _now: datetime) -> None:
-    checkout = Checkout.objects.select_for_update().get(id=request["checkout"])
+    checkout = Checkout.objects.select_for_update(no_key=True).get(id=request["checkout"])
     Seat.objects.filter(checkout=checkout).delete()
     checkout.state = Checkout.State.EXPIRED
     checkout.save(update_fields=["state"])

@@ -16,7 +16,7 @@ FIRST = Path(__file__).parent / "catalog.json"
 def publish(document: dict[str, Any], *, now: datetime) -> catalog.Catalog:
     """Publish a catalogue under the next number. Raises catalog.CatalogInvalid."""
     with transaction.atomic():
-        last = CatalogRevision.objects.select_for_update().order_by("-revision").first()
+        last = CatalogRevision.objects.select_for_update(no_key=True).order_by("-revision").first()
         revision = last.revision + 1 if last else 1
         published = catalog.parse(document, revision=revision)
         CatalogRevision.objects.create(revision=revision, document=document, published_at=now)

@@ -46,17 +46,20 @@ class Standing:
     card_last4: str = ""
 
 
-def standing(subject_id: UUID, *, now: datetime) -> Standing:
-    """How this subject stands."""
-    return standings([subject_id], now=now)[subject_id]
+def standing(subject_id: UUID, *, payer: Any, now: datetime) -> Standing:
+    """How this subject stands with this payer."""
+    return standings([subject_id], payer=payer, now=now)[subject_id]
 
 
-def standings(subject_ids: Iterable[UUID], *, now: datetime) -> dict[UUID, Standing]:
-    """How these subjects stand, in a fixed number of queries."""
+def standings(subject_ids: Iterable[UUID], *, payer: Any, now: datetime) -> dict[UUID, Standing]:
+    """How these subjects stand with this payer, in a fixed number of queries.
+
+    What somebody else pays or paid for them is nobody's business but theirs.
+    """
     ids = list(subject_ids)
     facts, sold = queries.facts(ids), queries.catalog()
-    seats = {seat.subject_id: seat for seat in _seats(ids)}
-    last = _last_subscriptions(ids)
+    seats = {seat.subject_id: seat for seat in _seats(ids, payer)}
+    last = _last_subscriptions(ids, payer)
     ends = dict(
         Grant.objects.filter(subscription__in=last.values()).values_list("subject_id", "ends_at")
     )
@@ -74,12 +77,15 @@ def standings(subject_ids: Iterable[UUID], *, now: datetime) -> dict[UUID, Stand
     return found
 
 
-def _seats(ids: list[UUID]) -> Iterable[Seat]:
-    return Seat.objects.filter(subject_id__in=ids).select_related("checkout", "subscription")
+def _seats(ids: list[UUID], payer: Any) -> Iterable[Seat]:
+    mine = Seat.objects.filter(subject_id__in=ids, payer=payer)
+    return mine.select_related("checkout", "subscription")
 
 
-def _last_subscriptions(ids: list[UUID]) -> dict[UUID, Subscription]:
-    rows = Subscription.objects.filter(subject_id__in=ids).order_by("created_at", "id")
+def _last_subscriptions(ids: list[UUID], payer: Any) -> dict[UUID, Subscription]:
+    rows = Subscription.objects.filter(subject_id__in=ids, customer__payer=payer).order_by(
+        "created_at", "id"
+    )
     return {row.subject_id: row for row in rows if row.subject_id}
 
 

@@ -45,10 +45,11 @@ def create(subject_ids: Iterable[UUID], *, now: datetime) -> None:
 def lock(subject_id: UUID) -> Subject:
     """Return the subject's row, locked; each writer of its facts locks it first.
 
-    Raises UnknownSubject. Only inside a transaction.
+    The lock leaves the key free: rows that point to the subject can be added meanwhile. Only
+    inside a transaction. Raises UnknownSubject.
     """
     try:
-        return Subject.objects.select_for_update().get(id=subject_id)
+        return Subject.objects.select_for_update(no_key=True).get(id=subject_id)
     except Subject.DoesNotExist:
         raise UnknownSubject(f"No subject {subject_id}") from None
 
@@ -59,7 +60,9 @@ def bump(subject_ids: Sequence[UUID], *, now: datetime) -> None:
     Writes an outbox row per site and sends `grants_changed` after the commit.
     """
     with transaction.atomic():
-        rows = Subject.objects.select_for_update().filter(id__in=subject_ids).order_by("id")
+        rows = (
+            Subject.objects.select_for_update(no_key=True).filter(id__in=subject_ids).order_by("id")
+        )
         ids = list(rows.values_list("id", flat=True))
         Subject.objects.filter(id__in=ids).update(version=F("version") + 1)
         _announce(list(Subject.objects.filter(id__in=ids)), now=now)

@@ -41,7 +41,7 @@ def sync(stripe_subscription_id: str, *, now: datetime) -> Subscription:
     with transaction.atomic(durable=True):
         if checkout is not None:
             subjects.lock(checkout.subject_id)
-        mirror = Subscription.objects.select_for_update().get(pk=mirror.pk)
+        mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
         if ticket > mirror.recorded_ticket:
             _record(mirror, fetched, checkout, ticket, now=now)
     return mirror

@@ -35,7 +35,7 @@ def publish(site: str, *, limit: int = 500, now: datetime) -> int:
         changes = subjects.unsent(site, limit)
         if not changes:
             return 0
-        fresh = access.load({change.subject_id for change in changes})
+        fresh = access.load(_lock({change.subject_id for change in changes}))
         _open(fresh, now=now)
         away = _write(site, fresh)
         if away is None:
@@ -67,7 +67,7 @@ def report(
     Raises AheadOfUs.
     """
     with transaction.atomic(durable=True):
-        vehicle = Vehicle.objects.select_for_update().get(id=vehicle_id)
+        vehicle = Vehicle.objects.select_for_update(no_key=True).get(id=vehicle_id)
         if version > queries.version(vehicle.id) or catalog > queries.catalog().revision:
             raise AheadOfUs("The report names a version or catalogue that was never issued.")
         if _is_older(vehicle, version, catalog, applied=applied):
@@ -85,6 +85,12 @@ def report(
         )
         Vehicle.objects.filter(id=vehicle.id).update(last_contact_at=now)
         _conclude(vehicle, version, applied=applied, reason=reason[:REASON], now=now)
+
+
+def _lock(vehicle_ids: Iterable[UUID]) -> list[UUID]:
+    """Lock these vehicles, in one order for all, so that two publishers never wait crosswise."""
+    rows = Vehicle.objects.select_for_update(no_key=True).filter(id__in=vehicle_ids)
+    return list(rows.order_by("id").values_list("id", flat=True))
 
 
 def _write(site: str, fresh: Sequence[Snapshot]) -> snapshots.SiteAway | None:

@@ -58,7 +58,9 @@ class Entry:
 def vehicles_of(*, owner: Any, now: datetime) -> list[Entry]:
     """Return the owner's cars, the longest owned first, in a number of queries that stays."""
     mine = Ownership.objects.filter(owner=owner, ends_at=None).order_by("starts_at", "id")
-    return _entries([ownership.vehicle for ownership in mine.select_related("vehicle")], now=now)
+    return _entries(
+        [ownership.vehicle for ownership in mine.select_related("vehicle")], owner, now=now
+    )
 
 
 def entry(*, owner: Any, vehicle_id: UUID, now: datetime) -> Entry:
@@ -67,7 +69,7 @@ def entry(*, owner: Any, vehicle_id: UUID, now: datetime) -> Entry:
     ownership = mine.select_related("vehicle").first()
     if ownership is None:
         raise NotInGarage
-    return _entries([ownership.vehicle], now=now)[0]
+    return _entries([ownership.vehicle], owner, now=now)[0]
 
 
 def check_may_buy(entry: Entry) -> None:
@@ -76,8 +78,8 @@ def check_may_buy(entry: Entry) -> None:
         raise MayNotBuy(entry.hindrance)
 
 
-def _entries(vehicles: Sequence[Vehicle], *, now: datetime) -> list[Entry]:
-    found = standings([vehicle.id for vehicle in vehicles], now=now)
+def _entries(vehicles: Sequence[Vehicle], owner: Any, *, now: datetime) -> list[Entry]:
+    found = standings([vehicle.id for vehicle in vehicles], payer=owner, now=now)
     lines = carlines.car_lines(vehicles, now=now)
     claims: dict[UUID, list[Claim]] = {vehicle.id: [] for vehicle in vehicles}
     for claim in Claim.objects.filter(vehicle__in=vehicles, state=Claim.State.OPEN).order_by("id"):

@@ -1,6 +1,7 @@
-"""What every test may ask for: the clock, the sandbox, a clean Redis; and the suite's own last word."""
+"""Makes the suite one: the clock, the sandbox, a clean Redis, and its own last word."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import redis
 from django.conf import settings as django_settings
 
 from billing import clock
+from tests import running
 from tests.servers import RECORDS
 
 NOW = datetime(2026, 11, 22, 8, 20, tzinfo=UTC)
@@ -65,3 +67,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     from tests.contract import verdict
 
     verdict.give(session, Path(os.environ[RECORDS]))
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Run]:
+    """Every process of `make run`, started once for the tests that are marked `processes`."""
+    folder = tmp_path_factory.mktemp("system")
+    record = {"SANDBOX_RECORD": f"{os.environ[RECORDS]}/{uuid.uuid4()}.jsonl"}
+    with running.started(running.fresh_shell(folder) | record) as run:
+        yield run

@@ -45,7 +45,7 @@ def _premium_started(event: Any, now: datetime) -> Iterator[Mail]:
     """The receipt in words: the grant is the moment at which money became Premium."""
     if event.payer is None or event.data.get("source") != "subscription":
         return
-    terms = standing.standing(event.subject_id, now=now)
+    terms = standing.standing(event.subject_id, payer=event.payer, now=now)
     yield Mail(
         "premium_started",
         event.payer,
@@ -58,9 +58,9 @@ def _premium_started(event: Any, now: datetime) -> Iterator[Mail]:
     )
 
 
-def _refunded(event: Any, _now: datetime) -> Iterator[Mail]:
+def _refunded(event: Any, now: datetime) -> Iterator[Mail]:
     if event.payer is not None:
-        terms = standing.standing(event.subject_id, now=_now)
+        terms = standing.standing(event.subject_id, payer=event.payer, now=now)
         amount = money(event.data["amount"], terms.currency or "usd")
         yield Mail("refunded", event.payer, {**_car(event.subject_id), "amount": amount})
 

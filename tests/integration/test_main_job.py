@@ -54,7 +54,7 @@ def test_an_owner_pays_and_the_car_has_premium(stripe: Stripe) -> None:
     assert carlines.car_line(car.vehicle, now=clock.now()).state == "active"
     assert Delivery.objects.get(version=document["version"]).state == "applied"
     assert Subject.objects.get(id=car.vehicle.id).version == document["version"]
-    assert standing.standing(car.vehicle.id, now=clock.now()).state == "active"
+    assert standing.standing(car.vehicle.id, payer=owner, now=clock.now()).state == "active"
     handled = StripeEvent.objects.filter(state="handled").values_list("type", flat=True)
     eventually(lambda: "checkout.session.completed" in set(handled.all()))
     assert not StripeEvent.objects.filter(state="received").exists()
