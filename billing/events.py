@@ -14,12 +14,7 @@ class Journal:
 
     model: Any
 
-    def record(kind: str, *, payer: Any, actor: Any, data: dict[str, Any], now: datetime) -> int:
-    """Write down what happened to a payer, in the caller's transaction; return the event's id."""
-    return DomainEvent.objects.create(kind=kind, at=now, payer=payer, actor=actor, data=data).pk
-
-
-def unnoticed(self, limit: int) -> list[Any]:
+    def unnoticed(self, limit: int) -> list[Any]:
         """Take the oldest events that nobody was told of, and nobody else has taken.
 
         Locked until the transaction ends; by lock, since commits do not come in order of ids.
@@ -34,3 +29,8 @@ def unnoticed(self, limit: int) -> list[Any]:
 
 
 journal = Journal(DomainEvent)
+
+
+def record(kind: str, *, payer: Any, actor: Any, data: dict[str, Any], now: datetime) -> int:
+    """Write down what happened to a payer, in the caller's transaction; return the event's id."""
+    return DomainEvent.objects.create(kind=kind, at=now, payer=payer, actor=actor, data=data).pk

@@ -1,4 +1,4 @@
-"""What staff can do: asked first, permitted, with a reason, audited; done twice, it is done once."""
+"""What staff can do: asked first, permitted, with a reason, audited; twice has the effect of once."""
 
 import random
 import threading
