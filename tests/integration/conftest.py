@@ -33,6 +33,24 @@ class Stripe:
         }
         return requests.post(url, form, timeout=10, allow_redirects=False)
 
+    def control(self, what: str, **how: Any) -> Any:
+        """Use one of the sandbox's controls: hold, resume, drop or deliver webhooks; faults."""
+        answer = requests.post(f"{self.server.url}/sandbox/stripe/{what}", how, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def heal(self) -> None:
+        """Let every call succeed again."""
+        requests.delete(f"{self.server.url}/sandbox/stripe/faults", timeout=10)
+
+    def get(self, path: str) -> Any:
+        """Ask the API as Stripe's dashboard would."""
+        answer = requests.get(
+            f"{self.server.url}/v1/{path}", auth=("sk_test_sandbox", ""), timeout=10
+        )
+        answer.raise_for_status()
+        return answer.json()
+
 
 @pytest.fixture
 def stripe(live_server, settings, tmp_path: Path) -> Iterator[Stripe]:
