@@ -22,7 +22,6 @@ class AddCarForm(forms.Form):
                 "autocomplete": "off",
                 "autocapitalize": "characters",
                 "spellcheck": "false",
-                "placeholder": "5YJ3E1EA0KF000316",
             }
         ),
     )

@@ -6,6 +6,7 @@ It never says "active in your car" before the car has said so, and decides nothi
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -14,6 +15,9 @@ from billing.standing import Standing
 from fleet.carlines import CarLine
 from fleet.entries import FREE_TO_BUY, Entry, Hindrance
 from fleet.formats import day, moment, money
+
+# Icon, tone, headline and text of a state.
+_Sentences = tuple[str, str, Promise | str, Promise | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def _values(standing: Standing, now: datetime) -> dict[str, str]:
 
 _CHARGED = frozenset({"trialing", "active"})
 _UNKNOWN_CHARGE = gettext_lazy("The next charge is not known yet; look again in a minute.")
-_BILLING = {
+_BILLING: dict[str, _Sentences] = {
     "none": (
         "signal",
         "calm",
@@ -166,7 +170,7 @@ _SENT_HEARD = gettext_lazy(
     "Your car picks it up when it is awake and has signal. Last contact: {heard}."
 )
 _NEVER_HEARD = gettext_lazy("Your car has not been online yet")
-_CAR = {
+_CAR: dict[str, _Sentences] = {
     "none": ("car", "calm", gettext_lazy("Your car runs on Standard"), ""),
     "queued": (
         "upload",

@@ -56,7 +56,7 @@ def garage_list(request: HttpRequest) -> HttpResponse:
 @_page
 def add(request: HttpRequest) -> HttpResponse:
     """Add a car by its VIN and the code on its screen."""
-    form = AddCarForm(request.POST or None)
+    form = AddCarForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         answer = _added(request, form)
         if answer is not None:

@@ -48,7 +48,10 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"amounts": "connectivity.amounts"},
+            "libraries": {
+                "amounts": "connectivity.amounts",
+                "browsers": "connectivity.accounts.browsers",
+            },
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

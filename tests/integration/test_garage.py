@@ -188,7 +188,7 @@ def test_a_right_code_for_an_owned_car_opens_one_claim(vehicle, owner, buyer, no
     assert first == second
     assert owners(vehicle) == ["owner@example.com"]
     assert happened(vehicle) == ["vehicle_added", "claim_opened"]
-    assert DomainEvent.objects.last().data == {
+    assert DomainEvent.objects.latest("id").data == {
         "claim": first.claim.pk,
         "claimant": str(buyer.pk),
         "owner": str(owner.pk),
@@ -268,7 +268,7 @@ def test_a_refused_claim_leaves_the_car_where_it_is(vehicle, owner, buyer, perso
 @pytest.mark.django_db(transaction=True)
 def test_two_people_with_the_same_code_at_once_get_one_car(vehicle, owner, buyer, now):
     code = pairing.issue(vehicle, now=now).user_code
-    barrier, outcomes = Barrier(2), []
+    barrier, outcomes = Barrier(2), list[type]()
 
     def race(who):
         barrier.wait(10)
