@@ -224,7 +224,7 @@ class DeliveryAdmin(AboutVehicles):
 
     def find(self, text: str) -> Iterable[Any]:
         """By its reference alone if it is one, else by the car."""
-        rows = Delivery.objects.filter(reference=text.upper().replace(" ", "").replace("-", ""))
+        rows = Delivery.objects.filter(reference=search.reference(text))
         exact = list(rows.values_list("pk", flat=True))
         return exact or super().find(text)
 

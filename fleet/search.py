@@ -25,13 +25,19 @@ def vehicle_ids(text: str) -> set[UUID]:
 def by_name(text: str) -> set[UUID]:
     """Cars by id, VIN, its beginning or its end, or by a delivery's reference."""
     part = _SEPARATORS.sub("", text).upper()
-    deliveries = Delivery.objects.filter(reference=part)
+    deliveries = Delivery.objects.filter(reference=reference(text))
     found = {*search.as_id(text), *deliveries.values_list("vehicle_id", flat=True)}
     if _VIN_PART.fullmatch(part):
         found.update(_cars("vin", part) if len(part) == _WHOLE else _cars("vin__startswith", part))
         if len(part) in _ENDS:
             found.update(_cars("nivs__startswith", part[::-1]))
     return found
+
+
+def reference(text: str) -> str:
+    """The delivery reference that was read out, as it is kept: five letters, a hyphen, five."""
+    letters = _SEPARATORS.sub("", text).upper()
+    return f"{letters[:5]}-{letters[5:]}"
 
 
 def by_owner(text: str) -> set[UUID]:

@@ -62,7 +62,6 @@ class UserAdmin(ReadOnlyAdmin):
     list_display = ("masked_email", "is_staff", "is_active", "created_at")
     list_filter = ("is_staff",)
     readonly_fields = ("cars", "payments")
-    filter_horizontal = ("groups",)
     named_actions = (MOVE,)
     roles = ("is_active", "is_staff", "groups")
 

@@ -8,4 +8,4 @@ class AccountsConfig(AppConfig):
 
     name = "connectivity.accounts"
     label = "accounts"
-    verbose_name = "Accounts"
+    verbose_name = "People"

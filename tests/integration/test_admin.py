@@ -95,7 +95,12 @@ def paid(now) -> Subscription:
     )
     DomainEvent.objects.create(kind="grant_given", at=now, subject_id=car.id, payer=owner)
     Delivery.objects.create(
-        vehicle=car, version=2, reference="BCDFGHJK", plan="premium", changed_at=now, state="sent"
+        vehicle=car,
+        version=9,
+        reference="BCDFG-HJKLM",
+        plan="premium",
+        changed_at=now,
+        state="sent",
     )
     Report.objects.create(vehicle=car, version=1, catalog=1, applied=True, at=now, received_at=now)
     FleetEvent.objects.create(kind="vehicle_added", at=now, vehicle=car, actor=owner)
@@ -253,7 +258,7 @@ class TestPages:
         for part in (
             "vehicle added",
             "grant given",
-            "version 2, reference BCDFGHJK: to be told",
+            "version 9, reference BCDFG-HJKLM: to be told",
             "the car says it applied version 1",
         ):
             assert part in story, part
@@ -289,7 +294,8 @@ class TestSearch:
             "in_1",
             "evt_1",
             "cs_test_1",
-            "BCDF-GHJK",
+            "BCDFG-HJKLM",
+            " bcdfg hjklm",
             "{id}",
         ],
     )

@@ -1,4 +1,4 @@
-"""What staff can do: asked first, permitted, with a reason, audited; twice has the effect of once."""
+"""What staff can do: asked first, permitted, with a reason, audited; the second time is nothing."""
 
 import random
 import threading

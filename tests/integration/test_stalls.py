@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 def an_event(at: Any) -> None:
     StripeEvent.objects.create(
-        stripe_event_id="evt_1", type="x", payload={}, received_at=at, next_attempt_at=at
+        stripe_event_id="evt_waiting", type="x", payload={}, received_at=at, next_attempt_at=at
     )
 
 
