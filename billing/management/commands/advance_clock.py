@@ -19,8 +19,13 @@ class Command(BaseCommand):
     """What it has moved cannot be moved back; `make clean-data` begins anew."""
 
     help = "Moves the clock of an embedded system forward: 31d, 12h, 90m, 45s, or several of them."
-    # An amount that begins with a minus looks like an option.
     missing_args_message = f"Say by how much: 31d, 12h, 90m, 45s, or several of them. {FORWARD}"
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Take `-1d` for an amount and not for an option, so that it is refused in our words."""
+        if any(re.match(r"-\d", argument) for argument in argv[2:]):
+            argv = [*argv[:2], "--", *argv[2:]]
+        super().run_from_argv(argv)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take by how much."""

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from billing import clock
+from billing.management.commands.advance_clock import Command
 
 
 @pytest.fixture
@@ -57,6 +58,16 @@ def test_what_is_no_amount_or_goes_back_is_refused_and_moves_nothing(
 ) -> None:
     with pytest.raises(CommandError, match=r"as in 31d.*forward only"):
         call_command("advance_clock", "--", amount)
+    assert not clock_file.exists()
+
+
+@pytest.mark.parametrize(("arguments", "words"), [(["-1d"], "forward only"), ([], "by how much")])
+def test_the_command_line_says_so_too(
+    clock_file: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        Command().run_from_argv(["manage.py", "advance_clock", *arguments])
+    assert words in capsys.readouterr().err
     assert not clock_file.exists()
 
 
