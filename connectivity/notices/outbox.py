@@ -1,7 +1,6 @@
 """The mails that are to be sent: written with what they tell of, sent once, tried until sent."""
 
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 from typing import Any
 
 import structlog
@@ -74,10 +73,10 @@ def _send(notice: Notice, *, now: datetime) -> bool:
     try:
         subject, body = render(notice)
         EmailMessage(subject, body, to=[notice.recipient]).send()
-    except (OSError, SMTPException) as error:
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with one mail, the others go out
         wait = BACKOFF[min(notice.attempts, len(BACKOFF) - 1)]
         notice.attempts += 1
-        notice.error = str(error)[:500]
+        notice.error = f"{type(error).__name__}: {error}"[:500]
         notice.next_attempt_at = now + timedelta(seconds=wait)
         log.warning("mail_not_sent", notice=notice.pk, error=str(error))
     else:

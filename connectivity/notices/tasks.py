@@ -1,5 +1,9 @@
 """Celery's way into the notices: from events to mails, from mails to the world."""
 
+from datetime import datetime
+from typing import Any
+
+import structlog
 from celery import shared_task
 from django.db import transaction
 
@@ -8,6 +12,7 @@ from connectivity.notices import outbox, rules
 from fleet import events as fleet_events
 
 BATCH = 100
+log = structlog.get_logger()
 
 
 @shared_task
@@ -16,8 +21,17 @@ def sweep() -> None:
     now = clock.now()
     for source, journal in (("billing", events.journal), ("fleet", fleet_events.journal)):
         with transaction.atomic(durable=True):
-            found = journal.unnoticed(BATCH)
-            for event in found:
-                rules.apply(source, event, now=now)
-            journal.noticed(found, now=now)
+            told = [event for event in journal.unnoticed(BATCH) if _told(source, event, now)]
+            journal.noticed(told, now=now)
     outbox.send_due(now=now)
+
+
+def _told(source: str, event: Any, now: datetime) -> bool:
+    """Apply the rules to one event; one that fails is logged, and tried again with the next."""
+    try:
+        with transaction.atomic():
+            rules.apply(source, event, now=now)
+    except Exception:
+        log.exception("event_not_told", source=source, event_id=event.pk, kind=event.kind)
+        return False
+    return True

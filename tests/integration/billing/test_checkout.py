@@ -214,4 +214,3 @@ def test_paid_on_a_page_whose_seat_is_gone_is_refunded_in_full(stripe: Stripe, o
     assert [refund["amount"] for refund in stripe.get("refunds")["data"]] == [1000]
     buyer = make_user()
     assert start(buyer, car)
-
