@@ -40,7 +40,8 @@ class StaffSite(AdminSite):
             return HttpResponseRedirect(f"{reverse('account_login')}?{back}")
         if not super().has_permission(request):
             raise PermissionDenied
-        context = {"exists": second_factor.exists(request), "back": back}
+        confirm = f"{second_factor.page_to_show_it(request)}?{back}"
+        context = {"exists": second_factor.exists(request), "confirm": confirm}
         return render(request, "admin/second_factor.html", context, status=403)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
