@@ -3,7 +3,7 @@
 # A machine needs git, make and Python >= 3.11; the rest comes from the lock file.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix schema nightly bench clean-data env
+.PHONY: help run test check fix schema pictures nightly bench clean-data env
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -32,6 +32,9 @@ fix: env ## Mend what a tool can mend: format and simple lint
 
 schema: env ## Write docs/openapi.yaml anew from the code
 	@$(SCHEMA) --file docs/openapi.yaml
+
+pictures: env ## Take the README's pictures anew (docs/pictures), with a Chromium
+	@$(BIN)/python -m tests.pictures
 
 nightly: env ## Run what is too long for `make test`: floods, kills, long property runs
 	@if [ -d tests/nightly ]; then $(BIN)/python -m pytest tests/nightly $(ARGS); \
