@@ -12,7 +12,7 @@ from django.db import transaction
 
 from billing import gateway, intents, subjects, subscriptions
 from billing.gateway import StripeAway, StripeRefused
-from billing.models import Checkout, Customer, DomainEvent, Intent, Seat, StripePrice
+from billing.models import Checkout, Customer, DomainEvent, Grant, Intent, Seat, StripePrice
 
 __all__ = [
     "AlreadySubscribed",
@@ -30,6 +30,7 @@ __all__ = [
 
 OPEN_FOR = timedelta(hours=1)  # Stripe allows 30 minutes to 24 hours
 ASK_AGAIN = timedelta(minutes=1)
+SHORTEST_TRIAL = timedelta(hours=50)  # Stripe asks for 48, and the payer takes a while
 
 
 class NotOnSale(LookupError):
@@ -76,6 +77,7 @@ def start(
                     "success_url": return_url,
                     "cancel_url": cancel_url,
                     "expires_at": int(checkout.expires_at.timestamp()),
+                    "trial_end": _free_until(subject_id, now=now),
                 },
             },
             now=now,
@@ -177,6 +179,15 @@ def _take_seat(*, payer: Any, subject_id: UUID, lookup_key: str, now: datetime) 
         Seat.objects.create(subject_id=subject_id, payer=payer, checkout=checkout, taken_at=now)
         _note(checkout, "checkout_started", now=now)
         return checkout
+
+
+def _free_until(subject_id: UUID, *, now: datetime) -> int | None:
+    """When the first charge is due if the subject is on trial: nobody pays for what is free."""
+    trials = Grant.objects.filter(subject_id=subject_id, source=Grant.Source.TRIAL)
+    last = trials.filter(starts_at__lte=now, ends_at__gt=now).order_by("-ends_at").first()
+    if last is None or last.ends_at is None:
+        return None
+    return int(max(last.ends_at, now + SHORTEST_TRIAL).timestamp())
 
 
 def _customer(payer: Any, currency: str, *, now: datetime) -> Customer:

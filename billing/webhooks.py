@@ -12,6 +12,7 @@ from django.db.models import F
 from billing import checkout, gateway, subscriptions
 from billing.models import StripeEvent
 
+GONE = "resource_missing"  # Stripe: what the event is about was deleted, or never was here
 BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds until the next try
 SUBSCRIPTION_EVENTS = {
     "customer.subscription.created",
@@ -67,15 +68,26 @@ def process(event_id: int, *, now: datetime) -> None:
     try:
         _bring_up_to_date(event, now=now)
     except Exception as error:
-        wait = BACKOFF[min(event.attempts, len(BACKOFF) - 1)]
-        StripeEvent.objects.filter(id=event.id).update(
-            attempts=F("attempts") + 1,
-            error=f"{type(error).__name__}: {error}"[:2000],
-            next_attempt_at=now + timedelta(seconds=wait),
-        )
-        raise
+        if not (isinstance(error, gateway.StripeRefused) and error.code == GONE):
+            _try_later(event, error, now=now)
+            raise
+        _close(answered, StripeEvent.State.IGNORED, str(error), now=now)
+    else:
+        _close(answered, StripeEvent.State.HANDLED, "", now=now)
+
+
+def _try_later(event: StripeEvent, error: Exception, *, now: datetime) -> None:
+    wait = BACKOFF[min(event.attempts, len(BACKOFF) - 1)]
+    StripeEvent.objects.filter(id=event.id).update(
+        attempts=F("attempts") + 1,
+        error=f"{type(error).__name__}: {error}"[:2000],
+        next_attempt_at=now + timedelta(seconds=wait),
+    )
+
+
+def _close(answered: list[int], state: StripeEvent.State, error: str, *, now: datetime) -> None:
     StripeEvent.objects.filter(id__in=answered, state=StripeEvent.State.RECEIVED).update(
-        state=StripeEvent.State.HANDLED, handled_at=now, error=""
+        state=state, handled_at=now, error=error
     )
 
 

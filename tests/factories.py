@@ -79,7 +79,7 @@ class Car:
     def plan(self) -> str:
         """The plan that it is told now, whatever it holds."""
         self.etag = ""
-        return body(self.check())["plan"]
+        return str(body(self.check())["plan"])
 
     def report(self, result: str = "applied", **changed: Any) -> HttpResponse:
         """Report what it holds as applied."""
@@ -97,10 +97,13 @@ def call(method: str, path: str, data: Any = None, **headers: str) -> HttpRespon
     request = RequestFactory().generic(method, path, content, content_type=kind, headers=names)
     found = resolve(path, "connectivity.edge_urls")
     answer = found.func(request, *found.args, **found.kwargs)
-    return answer.render() if hasattr(answer, "render") else answer
+    rendered: HttpResponse = answer.render() if hasattr(answer, "render") else answer
+    return rendered
 
 
-def exchange(assertion: str, grant: str = "urn:ietf:params:oauth:grant-type:jwt-bearer"):
+def exchange(
+    assertion: str, grant: str = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+) -> HttpResponse:
     """Ask for a token."""
     form = f"grant_type={grant}&assertion={assertion}"
     kind = "application/x-www-form-urlencoded"

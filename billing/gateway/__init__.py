@@ -95,10 +95,23 @@ def update_customer_email(customer: str, email: str, *, key: str) -> None:
 
 
 def open_checkout(
-    *, customer: str, price: str, reference: str, success_url: str, cancel_url: str,
-    expires_at: int, key: str,
-) -> Session:  # fmt: skip
-    """Open a hosted payment page for one subscription; `reference` is ours, returned in events."""
+    *,
+    customer: str,
+    price: str,
+    reference: str,
+    success_url: str,
+    cancel_url: str,
+    expires_at: int,
+    trial_end: int | None,
+    key: str,
+) -> Session:
+    """Open a hosted payment page for one subscription; `reference` is ours, returned in events.
+
+    With `trial_end` (Unix seconds, at least 48 hours ahead) the first charge is made then.
+    """
+    terms: Any = {"metadata": {"checkout": reference}}
+    if trial_end is not None:
+        terms["trial_end"] = trial_end
     with _speaking():
         session = _client().v1.checkout.sessions.create(
             {
@@ -107,7 +120,7 @@ def open_checkout(
                 "line_items": [{"price": price, "quantity": 1}],
                 "client_reference_id": reference,
                 "metadata": {"checkout": reference},
-                "subscription_data": {"metadata": {"checkout": reference}},
+                "subscription_data": terms,
                 "success_url": success_url,
                 "cancel_url": cancel_url,
                 "expires_at": expires_at,

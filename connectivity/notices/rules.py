@@ -99,7 +99,7 @@ RULES: dict[tuple[str, str], Rule] = {
 
 
 def _car(vehicle_id: UUID | None) -> dict[str, str]:
-    vehicle = Vehicle.objects.filter(id=vehicle_id).first()
+    vehicle = Vehicle.objects.filter(id=vehicle_id).first() if vehicle_id else None
     return {"car": str(vehicle), "vehicle_id": str(vehicle_id)} if vehicle else {"car": ""}
 
 

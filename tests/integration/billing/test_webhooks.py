@@ -5,6 +5,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 import stripe as library
@@ -110,7 +111,7 @@ def test_a_signed_body_that_is_no_event_is_refused(body: str) -> None:
     assert not StripeEvent.objects.exists()
 
 
-STRANGE = [{}, [], None, {"object": []}, {"object": {"id": 7}}, {"object": {"parent": []}}]
+STRANGE: list[Any] = [{}, [], None, {"object": []}, {"object": {"id": 7}}, {"object": {"parent": []}}]
 
 
 @pytest.mark.parametrize("kind", sorted(webhooks.HANDLED))
@@ -216,3 +217,11 @@ def test_a_late_event_does_not_bring_a_cancelled_plan_back(stripe: Stripe) -> No
     assert Subscription.objects.get().status == "canceled"
     assert Grant.objects.get().ends_at == ended
     assert start(owner, car)  # The seat is free for a new start.
+
+
+def test_an_event_about_what_was_deleted_is_ignored_for_good(stripe: Stripe) -> None:
+    gone = {"object": {"id": "sub_gone", "object": "subscription"}}
+    assert post(an_event(type="customer.subscription.updated", data=gone)).status_code == 200
+    event = StripeEvent.objects.get(stripe_subscription_id="sub_gone")
+    assert event.state == "ignored"
+    assert "sub_gone" in event.error
