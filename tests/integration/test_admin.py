@@ -108,7 +108,7 @@ def paid(now) -> Subscription:
     return subscription
 
 
-def list_of(model: type, client: Client, q: str = "") -> Any:
+def list_of(model: Any, client: Client, q: str = "") -> Any:
     meta = model._meta
     url = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
     return client.get(url, {"q": q} if q else {})
@@ -120,7 +120,7 @@ def page_of(row: Any, client: Client, **post: str) -> Any:
     return client.post(url, post) if post else client.get(url)
 
 
-def found(model: type, client: Client, q: str) -> set[Any]:
+def found(model: Any, client: Client, q: str) -> set[Any]:
     return {row.pk for row in list_of(model, client, q).context["cl"].result_list}
 
 
@@ -216,6 +216,7 @@ class TestPages:
 
     def test_lists_mask_what_pages_show(self, staff: Client) -> None:
         car = Vehicle.objects.get()
+        model: Any
         for model in (Vehicle, Delivery, Ownership, Claim, FleetEvent, Report):
             text = list_of(model, staff).content.decode()
             assert car.vin not in text, model

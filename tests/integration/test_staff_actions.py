@@ -219,7 +219,7 @@ class TestMoveAccount:
     def test_every_session_ends_and_cars_and_grants_stay(self, staff: Client, owner: User) -> None:
         sessions = [staffed.sign_in(owner, shown_ago=None) for _ in range(2)]
         assert sessions[0].get(reverse("garage:list")).status_code == 200
-        facts = [Ownership, Grant, Subject, Vehicle]
+        facts: list[Any] = [Ownership, Grant, Subject, Vehicle]
         before = [list(model.objects.order_by("pk").values()) for model in facts]
         move(staff, owner, "new@example.com")
         for session in sessions:
