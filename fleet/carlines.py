@@ -71,7 +71,7 @@ def _deliveries(cars: Sequence[Vehicle]) -> defaultdict[UUID, list[Delivery]]:
 def _line(
     car: Vehicle, told: list[Delivery], verdict: Entitlement, *, version: int, now: datetime
 ) -> CarLine:
-    applied = [row for row in told if row.state == Delivery.State.APPLIED]
+    applied = [row for row in told if _applied_by_its_unit(car, row)]
     confirmed = _confirmed(applied, verdict, version)
     if verdict.plan == STANDARD:
         return _switching_off(car, applied, confirmed=confirmed)
@@ -80,6 +80,12 @@ def _line(
     if not told:
         return CarLine("queued", last_contact_at=car.last_contact_at)
     return _under_way(car, told[0], now=now)
+
+
+def _applied_by_its_unit(car: Vehicle, row: Delivery) -> bool:
+    """Whether the unit that is in the car now has applied this; a swapped one confirmed nothing."""
+    since = car.key_replaced_at
+    return row.applied_at is not None and (since is None or row.applied_at > since)
 
 
 def _confirmed(applied: list[Delivery], verdict: Entitlement, version: int) -> bool:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from billing import subjects
 from fleet import pairing
-from fleet.models import DomainEvent, Vehicle
+from fleet.models import DomainEvent, Report, Vehicle
 
 _ENCODED = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _P = 2**255 - 19
@@ -62,7 +62,10 @@ def replace_key(
             return False
         vehicle.public_key = key
         vehicle.credential_generation += 1
-        vehicle.save(update_fields=["public_key", "credential_generation"])
+        vehicle.key_replaced_at = now
+        vehicle.save(update_fields=["public_key", "credential_generation", "key_replaced_at"])
+        # The new unit has an empty storage: what the old one confirmed says nothing of it.
+        Report.objects.filter(vehicle=vehicle).delete()
         pairing.void(vehicle, now=now)
         subjects.bump([vehicle_id], now=now)
         DomainEvent.objects.create(

@@ -32,6 +32,11 @@ class Vehicle(models.Model):
         max_length=43, help_text="Raw Ed25519, base64url without padding; changed by staff only."
     )
     credential_generation = models.PositiveIntegerField(default=1)
+    key_replaced_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when the present unit is in; empty: from the factory.",
+    )
     lifetime_premium = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=clock.now)
     removed_at = models.DateTimeField(null=True, blank=True)

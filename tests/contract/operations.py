@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-GATEWAY = Path(__file__).parents[2] / "billing" / "gateway.py"
+GATEWAY = Path(__file__).parents[2] / "billing" / "gateway" / "__init__.py"
 VERBS = {"create": "POST", "list": "GET", "retrieve": "GET", "update": "POST", "cancel": "DELETE"}
 
 
