@@ -111,7 +111,14 @@ def test_a_signed_body_that_is_no_event_is_refused(body: str) -> None:
     assert not StripeEvent.objects.exists()
 
 
-STRANGE: list[Any] = [{}, [], None, {"object": []}, {"object": {"id": 7}}, {"object": {"parent": []}}]
+STRANGE: list[Any] = [
+    {},
+    [],
+    None,
+    {"object": []},
+    {"object": {"id": 7}},
+    {"object": {"parent": []}},
+]
 
 
 @pytest.mark.parametrize("kind", sorted(webhooks.HANDLED))

@@ -1,0 +1,82 @@
+"""Calls that change Stripe: written first, made once, made good after whatever happened."""
+
+from datetime import timedelta
+from threading import Event, Thread
+
+import pytest
+from django.db import connection
+
+from billing import clock, gateway, intents, locks, tasks
+from billing.models import Customer, Intent
+from tests.factories import make_car, make_user
+from tests.integration.billing.buying import start
+from tests.integration.conftest import Stripe
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_the_payers_new_address_reaches_stripe(stripe: Stripe) -> None:
+    owner = make_user()
+    start(owner, make_car(owner))
+    customer = Customer.objects.get().stripe_customer_id
+    intents.update_customer_email(payer=owner, email="new@example.com", now=clock.now())
+    assert stripe.get(f"customers/{customer}")["email"] == owner.email
+    tasks.sweep()
+    assert stripe.get(f"customers/{customer}")["email"] == "new@example.com"
+
+
+def test_what_stripe_refuses_for_good_is_not_tried_again(stripe: Stripe) -> None:
+    intent = intents.record(
+        Intent.Kind.UPDATE_CUSTOMER,
+        "email:gone",
+        {"customer": "cus_gone", "email": "a@example.com"},
+        now=clock.now(),
+    )
+    with pytest.raises(gateway.StripeRefused, match="No such customer"):
+        intents.perform(intent, now=clock.now())
+    intent.refresh_from_db()
+    assert intent.answer == {"refused": "resource_missing"}
+    assert intents.due(clock.now() + timedelta(days=1)) == []
+
+
+def test_an_answered_intent_is_never_called_again(stripe: Stripe) -> None:
+    owner = make_user()
+    start(owner, make_car(owner))
+    for intent in Intent.objects.all():
+        intents.perform(intent, now=clock.now())
+    assert len(stripe.get("customers")["data"]) == 1
+    assert len(stripe.get("checkout/sessions")["data"]) == 1
+
+
+def test_one_failing_intent_holds_up_no_other(stripe: Stripe, moving_clock) -> None:
+    owner = make_user()
+    start(owner, make_car(owner))
+    now = clock.now()
+    broken = intents.record(Intent.Kind.EXPIRE_CHECKOUT, "expire:x", {}, now=now)
+    intents.update_customer_email(payer=owner, email="new@example.com", now=now)
+    tasks.sweep()
+    broken.refresh_from_db()
+    assert broken.answered_at is None
+    customer = Customer.objects.get().stripe_customer_id
+    assert stripe.get(f"customers/{customer}")["email"] == "new@example.com"
+
+
+def test_of_two_sweeps_at_once_one_works() -> None:
+    taken, done = Event(), Event()
+
+    def hold() -> None:
+        with locks.only_one("billing.sweep") as mine:
+            assert mine
+            taken.set()
+            done.wait(10)
+        connection.close()
+
+    other = Thread(target=hold)
+    other.start()
+    taken.wait(10)
+    with locks.only_one("billing.sweep") as mine:
+        assert not mine
+    done.set()
+    other.join()
+    with locks.only_one("billing.sweep") as mine:
+        assert mine
