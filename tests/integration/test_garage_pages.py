@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import clock
+from billing import clock, queries
 from billing.models import Checkout, Customer, Grant, Seat, Subscription
 from fleet import garage, pairing
 from fleet.models import Claim, Delivery, Ownership, PairingAttempt
@@ -288,7 +288,11 @@ def test_the_car_is_said_to_have_it_only_when_it_said_so(browser, owner):
     car = make_car(owner)
     subscribe(car, owner)
     told = Delivery.objects.create(
-        vehicle=car.vehicle, version=2, reference="D-1", plan="premium", changed_at=clock.now()
+        vehicle=car.vehicle,
+        version=queries.version(car.vehicle.id),
+        reference="D-1",
+        plan="premium",
+        changed_at=clock.now(),
     )
     car.vehicle.last_contact_at = clock.now()
     car.vehicle.save()
