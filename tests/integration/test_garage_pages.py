@@ -298,7 +298,8 @@ def test_the_car_is_said_to_have_it_only_when_it_said_so(browser, owner):
     car.vehicle.save()
     lines = {}
     for state in ("pending", "sent", "failed", "applied"):
-        Delivery.objects.filter(pk=told.pk).update(state=state, applied_at=clock.now())
+        applied_at = clock.now() if state == "applied" else None
+        Delivery.objects.filter(pk=told.pk).update(state=state, applied_at=applied_at)
         lines[state] = text(browser.get(page(car)))
 
     assert "Waiting to send to your car" in lines["pending"]
