@@ -1,16 +1,18 @@
 """The edge (ASGI): answers the check ahead of Django, and hands Django the rest of /vehicle.
 
-Every answer carries `Date` by the product's own clock: a car without trusted time takes it.
+Every answer carries `Date` by the product's own clock, which a car without trusted time takes, and
+the id under which the request is in the logs.
 """
 
 import os
+import re
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from django.core.asgi import get_asgi_application
-from django.db import DatabaseError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.edge")
 _django = get_asgi_application()
@@ -24,6 +26,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 CHECK = "/vehicle/v1/entitlement"
+REQUEST_ID = b"x-request-id"
+# A stranger's id goes into our logs, so it is a short word or none of ours.
+WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger()
 
 
@@ -32,20 +37,24 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
     elif scope["type"] == "http":
-        dated = _dated(send)
-        if scope["path"] == CHECK and scope["method"] == "GET":
-            await _check(scope, dated)
+        request_id = _request_id(scope["headers"])
+        stamped = _stamped(send, request_id)
+        if scope["path"] == CHECK and scope["method"] in ("GET", "HEAD"):
+            await _check(scope, stamped, request_id)
         else:
-            await _django(scope, receive, dated)
+            others = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID]
+            named = {**scope, "headers": [*others, (REQUEST_ID, request_id)]}
+            await _django(named, receive, stamped)
 
 
-async def _check(scope: Message, send: Send) -> None:
+async def _check(scope: Message, send: Send, request_id: bytes) -> None:
+    structlog.contextvars.bind_contextvars(request_id=request_id.decode())
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     try:
         answer = await check.answer(headers, now=int(clock.unix()))
-    except DatabaseError:
-        log.exception("nothing_to_answer_from")
-        answer = check.away()
+    except Exception:  # Whatever it is, a car meets a problem document and we meet the log.
+        log.exception("check_failed")
+        answer = check.failed()
     raw = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     if answer.status != 304:
         raw.append((b"content-length", str(len(answer.body)).encode()))
@@ -53,14 +62,20 @@ async def _check(scope: Message, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _dated(send: Send) -> Send:
-    async def send_dated(message: Message) -> None:
+def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+    given = dict(headers).get(REQUEST_ID, b"")
+    return given if WORD.fullmatch(given) else str(uuid4()).encode()
+
+
+def _stamped(send: Send, request_id: bytes) -> Send:
+    async def send_stamped(message: Message) -> None:
         if message["type"] == "http.response.start":
             date = formatdate(clock.unix(), usegmt=True).encode()
-            message["headers"] = [*message.get("headers", []), (b"date", date)]
+            stamps = [(b"date", date), (REQUEST_ID, request_id)]
+            message["headers"] = [*message.get("headers", []), *stamps]
         await send(message)
 
-    return send_dated
+    return send_stamped
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
 
 from billing import catalog as catalogue
 from billing import queries
@@ -24,6 +25,8 @@ from fleet.models import Vehicle
 from fleet.snapshots import Snapshot
 
 log = structlog.get_logger()
+BELIEF = 30  # seconds for which "PostgreSQL is away" is believed before it is asked again
+_believed_until = 0
 
 
 class Unknown(LookupError):
@@ -32,6 +35,14 @@ class Unknown(LookupError):
 
 class Behind(Exception):
     """The car holds something newer than we can find; it is to ask again."""
+
+
+class Held(NamedTuple):
+    """What the asking car has, which no answer may be behind; its token proves the generation."""
+
+    version: int = 0
+    catalog: int = 0
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +98,31 @@ class Checked:
         }
 
 
-async def check(vehicle_id: UUID, *, held: tuple[int, int] = (0, 0), now: int) -> Checked:
-    """Return what the vehicle is entitled to at `now`.
+async def check(vehicle_id: UUID, *, held: Held, now: int) -> Checked:
+    """Return what the vehicle is entitled to at `now`; never behind what the car holds.
 
-    `held` is the (version, catalogue) that the car has; the answer is never behind it. Raises
-    Unknown, Behind.
+    Raises Unknown, Behind, and DatabaseError if neither Redis nor PostgreSQL can be asked.
     """
     snapshot, sold = await _stored(vehicle_id)
-    if snapshot is None or sold is None or _behind(snapshot, sold, held):
+    if (
+        snapshot is None
+        or sold is None
+        or snapshot.generation < held.generation
+        or _behind(snapshot, sold, held)
+    ):
         snapshot, sold = await sync_to_async(_fresh)(vehicle_id)
     if _behind(snapshot, sold, held):
         raise Behind("The car holds a newer version than this site can find.")
     return Checked(snapshot, sold, resolve(snapshot.grants, sold, snapshot.traits, now), now)
 
 
-def _behind(snapshot: Snapshot, sold: Catalog, held: tuple[int, int]) -> bool:
-    return snapshot.version < held[0] or sold.revision < held[1]
+async def can_sign_in(*, now: int) -> bool:
+    """Whether PostgreSQL answers, so that a car could get a new token; a "no" holds for a while."""
+    return now >= _believed_until and await sync_to_async(_answers)(now)
+
+
+def _behind(snapshot: Snapshot, sold: Catalog, held: Held) -> bool:
+    return snapshot.version < held.version or sold.revision < held.catalog
 
 
 def load(vehicle_ids: Iterable[UUID]) -> list[Snapshot]:
@@ -129,13 +149,22 @@ def load(vehicle_ids: Iterable[UUID]) -> list[Snapshot]:
 
 async def _stored(vehicle_id: UUID) -> tuple[Snapshot | None, Catalog | None]:
     try:
+        return await _read(vehicle_id)
+    except snapshots.SiteAway as error:
+        log.warning("site_away", error=str(error))
+        return None, None
+
+
+async def _read(vehicle_id: UUID) -> tuple[Snapshot | None, Catalog | None]:
+    try:
         snapshot, sold = await snapshots.read(vehicle_id)
         return (
-            snapshots.decode(vehicle_id, snapshot) if snapshot else None,
-            _parsed(sold) if sold else None,
+            snapshots.decode(vehicle_id, snapshot) if snapshot is not None else None,
+            _parsed(sold) if sold is not None else None,
         )
-    except (snapshots.SiteAway, snapshots.Poisoned) as error:
-        log.warning("snapshot_missed", error=str(error))
+    except snapshots.Poisoned as error:
+        log.warning("snapshot_poisoned", error=str(error))
+        await snapshots.forget(vehicle_id)
         return None, None
 
 
@@ -144,14 +173,19 @@ def _parsed(value: bytes) -> Catalog:
     try:
         revision, document = value.split(b" ", 1)
         return catalogue.parse(json.loads(document), revision=int(revision))
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise snapshots.Poisoned("The stored catalogue is not readable.") from error
 
 
 def _fresh(vehicle_id: UUID) -> tuple[Snapshot, Catalog]:
     """Both from PostgreSQL, and stored for the next time."""
-    revision, document = queries.catalog_document()
-    found = load([vehicle_id])
+    # No request of Django's begins or ends here, which is when it drops a connection that died.
+    close_old_connections()
+    try:
+        revision, document = queries.catalog_document()
+        found = load([vehicle_id])
+    finally:
+        close_old_connections()
     if not found:
         raise Unknown(f"No vehicle {vehicle_id}")
     try:
@@ -160,6 +194,23 @@ def _fresh(vehicle_id: UUID) -> tuple[Snapshot, Catalog]:
     except snapshots.SiteAway as error:
         log.warning("snapshot_not_written", error=str(error))
     return found[0], catalogue.parse(document, revision=revision)
+
+
+def _answers(now: int) -> bool:
+    """Ask PostgreSQL, unless somebody did while this call waited for its turn."""
+    global _believed_until
+    if now < _believed_until:
+        return False
+    close_old_connections()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        _believed_until = now + BELIEF
+        return False
+    finally:
+        close_old_connections()
+    return True
 
 
 def _rfc3339(instant: int) -> str:

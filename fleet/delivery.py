@@ -25,6 +25,10 @@ class AheadOfUs(ValueError):
     """The report names a version or catalogue that was never issued."""
 
 
+class FormerUnit(Exception):
+    """The report is that of a unit which is no longer the car's."""
+
+
 def publish(site: str, *, limit: int = 500, now: datetime) -> int:
     """Tell a site what has changed; return how many changes it was told.
 
@@ -55,6 +59,7 @@ def publish_catalog(site: str) -> None:
 def report(
     *,
     vehicle_id: UUID,
+    generation: int,
     version: int,
     catalog: int,
     applied: bool,
@@ -64,14 +69,18 @@ def report(
 ) -> None:
     """Record what a car says became of a version; an older report changes nothing.
 
-    Raises AheadOfUs.
+    `generation` is that of the unit which reports. Raises AheadOfUs, FormerUnit.
     """
     with transaction.atomic(durable=True):
         vehicle = Vehicle.objects.select_for_update(no_key=True).get(id=vehicle_id)
+        if vehicle.credential_generation != generation:
+            raise FormerUnit("The car's credential has changed; ask for a new token.")
         if version > queries.version(vehicle.id) or catalog > queries.catalog().revision:
             raise AheadOfUs("The report names a version or catalogue that was never issued.")
         if _is_older(vehicle, version, catalog, applied=applied):
             return
+        # A car that asked PostgreSQL itself may know of a version before any site was told.
+        _open(access.load([vehicle.id]), now=now)
         Report.objects.update_or_create(
             vehicle=vehicle,
             defaults={
@@ -110,6 +119,7 @@ def _open(fresh: Sequence[Snapshot], *, now: datetime) -> None:
                 vehicle_id=snapshot.vehicle_id,
                 version=snapshot.version,
                 reference=_reference(),
+                grants=[[g.plan, g.starts_at, g.ends_at, g.source] for g in snapshot.grants],
                 plan=resolve(snapshot.grants, sold, snapshot.traits, instant).plan,
                 changed_at=now,
             )

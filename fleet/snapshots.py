@@ -24,9 +24,11 @@ FORMAT = "1"  # In every key: another format is another key, and both can live s
 TIMEOUT = 1.0  # seconds
 CATALOG = f"catalog:{FORMAT}"
 # The value begins with its version in decimal, so that Redis can compare without parsing the rest.
+# What is no value of ours, of another type even, has no version and gives way.
 KEEP_NEWEST = """
-local old = redis.call('GET', KEYS[1])
-if old and tonumber(string.match(old, '^%d+')) > tonumber(ARGV[1]) then return 0 end
+local old = redis.pcall('GET', KEYS[1])
+local version = type(old) == 'string' and tonumber(string.match(old, '^(%d+) '))
+if version and version > tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
 return 1
 """
@@ -75,15 +77,20 @@ def decode(vehicle_id: UUID, value: bytes) -> Snapshot:
         return Snapshot(
             vehicle_id=vehicle_id,
             version=int(version),
-            vin=vin,
-            generation=generation,
-            removed=removed,
-            traits=frozenset(traits),
-            consents=tuple(consents),
-            grants=tuple(Grant(*grant) for grant in grants),
+            vin=str(vin),
+            generation=int(generation),
+            removed=bool(removed),
+            traits=frozenset(map(str, traits)),
+            consents=tuple(map(str, consents)),
+            grants=tuple(_grant(*grant) for grant in grants),
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Poisoned(f"The snapshot of {vehicle_id} is not readable.") from error
+
+
+def _grant(plan: Any, starts_at: Any, ends_at: Any, source: Any) -> Grant:
+    ends = None if ends_at is None else int(ends_at)
+    return Grant(str(plan), int(starts_at), ends, str(source))
 
 
 def write(site: str, snapshots: Iterable[Snapshot]) -> None:
@@ -110,16 +117,34 @@ def write_catalog(site: str, revision: int, document: dict[str, Any]) -> None:
 async def read(vehicle_id: UUID) -> tuple[bytes | None, bytes | None]:
     """The stored values of a vehicle and of the catalogue at this process's own site.
 
-    Raises SiteAway.
+    Raises SiteAway, and Poisoned if what is stored there is no value at all.
     """
     try:
         pipeline = _reader().pipeline(transaction=False)
         pipeline.get(_key(vehicle_id))
         pipeline.get(CATALOG)
         snapshot, catalog = await pipeline.execute()
+    except redis.ResponseError as error:
+        if "WRONGTYPE" in str(error):
+            raise Poisoned(f"What is stored for {vehicle_id} is of another type.") from error
+        raise SiteAway(str(error)) from error
     except (redis.RedisError, TimeoutError) as error:
         raise SiteAway(str(error)) from error
     return snapshot, catalog
+
+
+async def forget(vehicle_id: UUID) -> None:
+    """Remove what was found poisoned, of the vehicle or the catalogue; it is written anew.
+
+    Raises SiteAway.
+    """
+    try:
+        pipeline = _reader().pipeline(transaction=False)
+        pipeline.delete(_key(vehicle_id))
+        pipeline.delete(CATALOG)
+        await pipeline.execute()
+    except (redis.RedisError, TimeoutError) as error:
+        raise SiteAway(str(error)) from error
 
 
 async def close() -> None:

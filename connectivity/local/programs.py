@@ -40,6 +40,8 @@ class Programs:
         return self._product(
             "edge",
             *("uvicorn", "connectivity.edge:application", "--no-access-log", "--no-date-header"),
+            # A handshake is answered like any other request: a car has no use for one.
+            *("--ws", "none"),
             *("--host", "127.0.0.1", "--port", str(self.ports.edge)),
             *("--timeout-graceful-shutdown", "3"),
         )

@@ -2,6 +2,8 @@
 
 from connectivity.settings.base import *  # noqa: F403 -- Django's settings are one namespace
 
+# Django's own pages for errors are HTML, which no car reads; what went wrong is in the log.
+DEBUG = False
 ROOT_URLCONF = "connectivity.edge_urls"
 ASGI_APPLICATION = "connectivity.edge.application"
 MIDDLEWARE = ["django_structlog.middlewares.RequestMiddleware"]

@@ -10,29 +10,26 @@ from rest_framework.request import Request
 
 from billing import clock
 from fleet import credentials
+from fleet.credentials import Token
 from fleet.models import Vehicle
 
 
 class VehicleToken(BaseAuthentication):
-    """A car's bearer token (RFC 6750)."""
+    """A car's bearer token (RFC 6750); a request without a good one goes no further."""
 
-    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        """Return the vehicle that the token names; None without a token."""
-        header = request.headers.get("Authorization", "")
-        if not header:
-            return None
+    def authenticate(self, request: Request) -> tuple[Vehicle, Token]:
+        """Return the vehicle that the token names, and the token."""
         try:
-            who = credentials.read_header(header, now=int(clock.unix()))
-            vehicle = Vehicle.objects.filter(id=who.vehicle_id).first()
-            gone = vehicle is None or vehicle.removed_at is not None
-            credentials.compare(who, vehicle.credential_generation if vehicle else 0, removed=gone)
+            token = credentials.read_header(
+                request.headers.get("Authorization", ""), now=int(clock.unix())
+            )
+            return _vehicle(token), token
         except credentials.TokenInvalid as error:
             raise AuthenticationFailed(str(error), code="token-invalid") from error
-        return vehicle, who
 
     def authenticate_header(self, _request: Request) -> str:
         """What a 401 asks for."""
-        return "Bearer"
+        return 'Bearer error="invalid_token"'
 
 
 class VehicleTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # theirs
@@ -47,10 +44,16 @@ class VehicleTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unt
 
 
 class IsVehicle(BasePermission):
-    """Only a car that has shown its token."""
-
-    message = "Send the car's token as `Authorization: Bearer …`."
+    """Only a car, as VehicleToken has made sure of."""
 
     def has_permission(self, request: Request, _view: Any) -> bool:
         """Whether a car is asking."""
         return isinstance(request.user, Vehicle)
+
+
+def _vehicle(token: Token) -> Vehicle:
+    vehicle = Vehicle.objects.filter(id=token.vehicle_id, removed_at=None).first()
+    if vehicle is None:
+        raise credentials.TokenInvalid("There is no such car any more.")
+    credentials.compare(token, vehicle.credential_generation, removed=False)
+    return vehicle

@@ -1,15 +1,44 @@
 """Errors as problem documents (RFC 9457), never HTML; the only shape in which a car meets one."""
 
 import http
+import random
 from typing import Any
 
 import structlog
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
+log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+OUR_FAULT = "Something went wrong here and was recorded; keep what you have and try again later."
+SPREAD = 0.1  # of an interval, either way, so that a fleet does not fall into step
+COME_BACK = 5  # seconds, spread likewise
+
+
+class NotNow(exceptions.APIException):
+    """Nothing was stored; the car keeps what it wanted to say and says it again."""
+
+    status_code = http.HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = "This cannot be looked up or stored now; keep it and send it again."
+    default_code = "not-now"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wait = come_back()  # which the framework tells as Retry-After
+
+
+def spread(seconds: int) -> int:
+    """Return about so many seconds, another number for each car."""
+    return max(1, round(seconds * random.uniform(1 - SPREAD, 1 + SPREAD)))  # noqa: S311 -- jitter
+
+
+def come_back() -> int:
+    """In how many seconds a car is to ask again for what cannot be answered now."""
+    return spread(COME_BACK)
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -31,6 +60,9 @@ def request_id() -> str:
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what a view raised into a problem document; None lets Django make it a 500."""
+    if isinstance(error, DatabaseError):
+        log.error("database_failed", exc_info=error)
+        error = NotNow()
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -57,11 +89,16 @@ def _errors(detail: Any, pointer: str = "") -> list[dict[str, str]]:
     """Flatten DRF's nested messages into JSON pointers (RFC 6901)."""
     if isinstance(detail, dict):
         return [
-            found for key, value in detail.items() for found in _errors(value, f"{pointer}/{key}")
+            found for key, value in detail.items() for found in _errors(value, pointer + _step(key))
         ]
     if isinstance(detail, list):
         return [found for value in detail for found in _errors(value, pointer)]
     return [{"pointer": f"#{pointer}", "detail": str(detail)}]
+
+
+def _step(key: str) -> str:
+    """A member's part of a pointer; what is wrong with the body as a whole has none."""
+    return "" if key == api_settings.NON_FIELD_ERRORS_KEY else f"/{key}"
 
 
 def _answer(status: int, code: str, detail: str) -> JsonResponse:
@@ -80,5 +117,4 @@ def not_found(_request: HttpRequest, _exception: Exception) -> JsonResponse:
 
 def server_error(_request: HttpRequest) -> JsonResponse:
     """Django's 500."""
-    detail = "Something went wrong here and was recorded; keep what you have and try again later."
-    return _answer(500, "server-error", detail)
+    return _answer(500, "server-error", OUR_FAULT)

@@ -3,12 +3,10 @@
 from typing import Any, cast
 
 from asgiref.sync import async_to_sync
-from django.db import DatabaseError
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import APIException
-from rest_framework.parsers import FormParser
+from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,6 +16,8 @@ from billing import clock
 from fleet import credentials, delivery, lease, pairing
 from fleet.api import check
 from fleet.api.authentication import IsVehicle, VehicleToken
+from fleet.api.parsers import Form, Json
+from fleet.credentials import Token
 from fleet.models import Vehicle
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -32,15 +32,6 @@ class OAuthRefused(APIException):
     def __init__(self, error: str, detail: str) -> None:
         super().__init__(detail, code=error)
         self.members = {"error": error, "error_description": detail}
-
-
-class NotNow(APIException):
-    """Nothing was stored; the car keeps what it wanted to say and says it again."""
-
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "This could not be stored now; keep it and send it again."
-    default_code = "not-now"
-    wait = 5  # seconds, told as Retry-After
 
 
 class Refused(APIException):
@@ -103,21 +94,22 @@ class KeysAnswer(serializers.Serializer[Any]):
 
 
 def _vehicle(request: Request) -> Vehicle:
-    return cast(Vehicle, request.user)  # IsVehicle has seen to it.
+    return cast(Vehicle, request.user)
 
 
 class VehicleView(APIView):
-    """What all calls of a car share."""
+    """What all calls share that need a car's token."""
 
     authentication_classes = (VehicleToken,)
     permission_classes = (IsVehicle,)
+    parser_classes = (Json,)
 
 
 class TokenView(APIView):
     """An assertion for a token."""
 
     permission_classes = (AllowAny,)
-    parser_classes = (FormParser,)
+    parser_classes = (Form,)
 
     @extend_schema(
         operation_id="token",
@@ -168,6 +160,7 @@ class ReportView(VehicleView):
         try:
             delivery.report(
                 vehicle_id=_vehicle(request).id,
+                generation=cast(Token, request.auth).generation,
                 version=said["version"],
                 catalog=said["catalog"],
                 applied=said["result"] == "applied",
@@ -177,8 +170,8 @@ class ReportView(VehicleView):
             )
         except delivery.AheadOfUs as error:
             raise Refused(str(error), code="never-issued") from error
-        except DatabaseError as error:
-            raise NotNow from error
+        except delivery.FormerUnit as error:
+            raise AuthenticationFailed(str(error), code="token-invalid") from error
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -209,4 +202,7 @@ class EntitlementView(APIView):
         """Return what the car is entitled to now, or 304 if that is what it holds."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         found = async_to_sync(check.answer_once)(headers, now=int(clock.unix()))
-        return HttpResponse(found.body, status=found.status, headers=found.headers)
+        response = HttpResponse(found.body, status=found.status, headers=found.headers)
+        if found.status == 304:
+            del response["Content-Type"]  # which Django adds, and a body that is not there lacks
+        return response

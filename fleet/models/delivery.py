@@ -33,6 +33,10 @@ class Delivery(models.Model):
     version = models.BigIntegerField()
     reference = models.CharField(max_length=16, unique=True, help_text="What support asks for.")
     plan = models.CharField(max_length=64, help_text="The plan that this version told the car.")
+    # See Note [Facts, not verdicts] in billing.models.subjects: the car goes on with them alone.
+    grants = models.JSONField(
+        default=list, help_text="What this version told: [plan, starts_at, ends_at, source]."
+    )
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     reason = models.CharField(max_length=500, blank=True)
     changed_at = models.DateTimeField(help_text="When the version came to be.")
