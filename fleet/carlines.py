@@ -6,12 +6,13 @@ It must never say "active" of anything that the car has not confirmed.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from billing import queries
-from billing.catalog import STANDARD
-from billing.entitlements import Entitlement, resolve
+from billing.catalog import STANDARD, Catalog
+from billing.entitlements import Grant, resolve
+from billing.queries import Facts
 from fleet.models import Delivery, Vehicle
 
 ASLEEP = timedelta(hours=24)
@@ -48,16 +49,32 @@ def car_lines(vehicles: Iterable[Vehicle], *, now: datetime) -> dict[UUID, CarLi
     facts, sold = queries.facts([car.id for car in cars]), queries.catalog()
     told = _deliveries(cars)
     return {
-        car.id: _line(
-            car,
-            told[car.id],
-            resolve(facts[car.id].grants, sold, car.traits, int(now.timestamp())),
-            version=facts[car.id].version,
-            now=now,
-        )
+        car.id: _line(car, told[car.id], facts[car.id], _Rule(sold, car.traits), now=now)
         for car in cars
         if car.id in facts
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """The rule as one car follows it."""
+
+    sold: Catalog
+    traits: frozenset[str]
+
+    def plan(self, grants: Sequence[Grant], at: datetime) -> str:
+        """The plan that these grants give at an instant."""
+        return resolve(grants, self.sold, self.traits, int(at.timestamp())).plan
+
+    def since(self, grants: Sequence[Grant], at: datetime) -> datetime | None:
+        """When time alone brought the plan of that instant about; None if it never did."""
+        edges = [edge for grant in grants for edge in (grant.starts_at, grant.ends_at) if edge]
+        for edge in sorted(edges, reverse=True):
+            turned = datetime.fromtimestamp(edge, UTC)
+            before = turned - timedelta(seconds=1)
+            if turned <= at and self.plan(grants, before) != self.plan(grants, at):
+                return turned
+        return None
 
 
 def _deliveries(cars: Sequence[Vehicle]) -> defaultdict[UUID, list[Delivery]]:
@@ -69,58 +86,72 @@ def _deliveries(cars: Sequence[Vehicle]) -> defaultdict[UUID, list[Delivery]]:
 
 
 def _line(
-    car: Vehicle, told: list[Delivery], verdict: Entitlement, *, version: int, now: datetime
+    car: Vehicle, told: list[Delivery], facts: Facts, rule: _Rule, *, now: datetime
 ) -> CarLine:
-    applied = [row for row in told if _applied_by_its_unit(car, row)]
-    confirmed = _confirmed(applied, verdict, version)
-    if verdict.plan == STANDARD:
-        return _switching_off(car, applied, confirmed=confirmed)
-    if confirmed:
-        return _with(car, applied[0], "active", since=_since(applied))
-    if not told:
-        return CarLine("queued", last_contact_at=car.last_contact_at)
-    return _under_way(car, told[0], now=now)
-
-
-def _applied_by_its_unit(car: Vehicle, row: Delivery) -> bool:
-    """Whether the unit that is in the car now has applied this; a swapped one confirmed nothing."""
-    since = car.key_replaced_at
-    return row.applied_at is not None and (since is None or row.applied_at > since)
-
-
-def _confirmed(applied: list[Delivery], verdict: Entitlement, version: int) -> bool:
-    """Whether the car said that it has what the verdict says.
-
-    A car that applied the present version has the same facts as we, and follows them by the clock;
-    one that applied an older version has the plan if that version gave it.
-    """
-    return bool(applied) and (applied[0].version == version or applied[0].plan == verdict.plan)
-
-
-def _switching_off(car: Vehicle, applied: list[Delivery], *, confirmed: bool) -> CarLine:
-    had = [row for row in applied if row.plan != STANDARD]
-    if not had:
+    due = rule.plan(facts.grants, now)
+    applied = [
+        _Applied(row, at, facts.grants if row.version == facts.version else _grants(row))
+        for row in told
+        if (at := _applied_at(car, row))
+    ]
+    confirmed = bool(applied) and rule.plan(applied[0].grants, now) == due
+    if due == STANDARD and not any(each.gave_a_plan(now) for each in applied):
         return CarLine("none", last_contact_at=car.last_contact_at)
-    if not confirmed:
-        return _with(car, applied[0], "removing", since=None)
-    return _with(car, applied[0], "removed", since=applied[0].applied_at)
+    if confirmed:
+        state = "removed" if due == STANDARD else "active"
+        return _with(car, applied[0].row, state, since=_since(applied, rule, due, now))
+    if due == STANDARD:
+        return _with(car, applied[0].row, "removing")
+    return _under_way(car, told, facts.version, now=now)
 
 
-def _under_way(car: Vehicle, newest: Delivery, *, now: datetime) -> CarLine:
-    state = ON_ITS_WAY.get(Delivery.State(newest.state), "sent")
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """A version that the car said it has, since when, and the grants by which it went then."""
+
+    row: Delivery
+    at: datetime
+    grants: tuple[Grant, ...]
+
+    def gave_a_plan(self, now: datetime) -> bool:
+        """Whether the car has had more than Standard by it, at once or by the clock later."""
+        seconds = range(int(self.at.timestamp()) + 1, int(now.timestamp()) + 1)
+        return self.row.plan != STANDARD or any(
+            grant.starts_at in seconds and grant.ends_at != grant.starts_at for grant in self.grants
+        )
+
+
+def _applied_at(car: Vehicle, row: Delivery) -> datetime | None:
+    """When the unit that is in the car now has applied this; a swapped one confirmed nothing."""
+    at = row.applied_at if row.state == Delivery.State.APPLIED else None
+    since = car.key_replaced_at
+    return at if at and (since is None or at > since) else None
+
+
+def _grants(row: Delivery) -> tuple[Grant, ...]:
+    return tuple(Grant(*grant) for grant in row.grants)
+
+
+def _under_way(car: Vehicle, told: list[Delivery], version: int, *, now: datetime) -> CarLine:
+    if not told or told[0].version != version:
+        return CarLine("queued", last_contact_at=car.last_contact_at)
+    state = ON_ITS_WAY.get(Delivery.State(told[0].state), "sent")
     silent = car.last_contact_at is None or car.last_contact_at < now - ASLEEP
-    return _with(car, newest, "asleep" if state == "sent" and silent else state, since=None)
+    return _with(car, told[0], "asleep" if state == "sent" and silent else state)
 
 
-def _since(applied: list[Delivery]) -> datetime | None:
-    """Since when the car has had it: the first of the latest unbroken run of this plan."""
-    since = applied[0].applied_at
-    for row in applied:
-        if row.plan != applied[0].plan:
+def _since(applied: list[_Applied], rule: _Rule, plan: str, now: datetime) -> datetime:
+    """Since when the car has had this plan, through all versions that gave it without a gap."""
+    since = now
+    for each in applied:
+        if rule.plan(each.grants, since) != plan:
             break
-        since = row.applied_at
+        turned = rule.since(each.grants, since)
+        if turned is not None and turned > each.at:
+            return turned
+        since = each.at
     return since
 
 
-def _with(car: Vehicle, row: Delivery, state: str, *, since: datetime | None) -> CarLine:
+def _with(car: Vehicle, row: Delivery, state: str, *, since: datetime | None = None) -> CarLine:
     return CarLine(state, since, car.last_contact_at, row.reference, row.reason)
