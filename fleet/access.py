@@ -179,13 +179,12 @@ def _parsed(value: bytes) -> Catalog:
 
 def _fresh(vehicle_id: UUID) -> tuple[Snapshot, Catalog]:
     """Both from PostgreSQL, and stored for the next time."""
-    # No request of Django's begins or ends here, which is when it drops a connection that died.
-    close_old_connections()
+    _refresh_connection()
     try:
         revision, document = queries.catalog_document()
         found = load([vehicle_id])
     finally:
-        close_old_connections()
+        _refresh_connection()
     if not found:
         raise Unknown(f"No vehicle {vehicle_id}")
     try:
@@ -201,7 +200,7 @@ def _answers(now: int) -> bool:
     global _believed_until
     if now < _believed_until:
         return False
-    close_old_connections()
+    _refresh_connection()
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -209,8 +208,17 @@ def _answers(now: int) -> bool:
         _believed_until = now + BELIEF
         return False
     finally:
-        close_old_connections()
+        _refresh_connection()
     return True
+
+
+def _refresh_connection() -> None:
+    """Give a connection back, and drop one that died, as Django does around its own requests.
+
+    The edge answers ahead of Django. Within a caller's transaction the connection is the caller's.
+    """
+    if not connection.in_atomic_block:
+        close_old_connections()
 
 
 def _rfc3339(instant: int) -> str:
