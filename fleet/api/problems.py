@@ -105,12 +105,12 @@ def _answer(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(problem(status, code, detail), status=status, content_type=MEDIA_TYPE)
 
 
-def bad_request(_request: HttpRequest, _exception: Exception) -> JsonResponse:
+def bad_request(_request: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001 -- Django's
     """Django's 400, for an edge that shows no HTML."""
     return _answer(400, "bad-request", "The request could not be read.")
 
 
-def not_found(_request: HttpRequest, _exception: Exception) -> JsonResponse:
+def not_found(_request: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001 -- Django's
     """Django's 404."""
     return _answer(404, "not-found", "There is nothing at this address.")
 
