@@ -16,7 +16,7 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 OUR_FAULT = "Something went wrong here and was recorded; keep what you have and try again later."
 SPREAD = 0.1  # of an interval, either way, so that a fleet does not fall into step
-COME_BACK = 5  # seconds, spread likewise
+COME_BACK = (3, 9)  # seconds, from and to
 
 
 class NotNow(exceptions.APIException):
@@ -38,7 +38,7 @@ def spread(seconds: int) -> int:
 
 def come_back() -> int:
     """In how many seconds a car is to ask again for what cannot be answered now."""
-    return spread(COME_BACK)
+    return random.randint(*COME_BACK)  # noqa: S311 -- jitter
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
