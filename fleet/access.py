@@ -14,7 +14,8 @@ from uuid import UUID
 import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error as DatabaseFault
+from django.db import close_old_connections, connection
 
 from billing import catalog as catalogue
 from billing import queries
@@ -101,7 +102,7 @@ class Checked:
 async def check(vehicle_id: UUID, *, held: Held, now: int) -> Checked:
     """Return what the vehicle is entitled to at `now`; never behind what the car holds.
 
-    Raises Unknown, Behind, and DatabaseError if neither Redis nor PostgreSQL can be asked.
+    Raises Unknown, Behind, and django.db.Error if neither Redis nor PostgreSQL can be asked.
     """
     snapshot, sold = await _stored(vehicle_id)
     if (
@@ -204,7 +205,7 @@ def _answers(now: int) -> bool:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except DatabaseFault:
         _believed_until = now + BELIEF
         return False
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 
 from fleet import access, credentials, snapshots
 from fleet.access import Held
@@ -40,7 +40,7 @@ async def answer(headers: Mapping[str, str], *, now: int) -> Answer:
         return _unauthorized(str(error))
     except access.Behind as error:
         return _later("behind", str(error))
-    except DatabaseError:
+    except DatabaseFault:
         log.exception("nothing_to_answer_from")
         detail = "This cannot be looked up now; keep what you have and come back."
         return _later("not-now", detail)

@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import structlog
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -60,7 +60,7 @@ def request_id() -> str:
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what a view raised into a problem document; None lets Django make it a 500."""
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseFault):
         log.error("database_failed", exc_info=error)
         error = NotNow()
     response = exception_handler(error, context)
