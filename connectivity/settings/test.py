@@ -22,6 +22,7 @@ from connectivity.settings.web import *  # noqa: E402, F403 -- after the placeho
 from connectivity.settings.web import DATABASES, LOGGING  # noqa: E402
 
 DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5}
+DATABASES["default"]["ENGINE"] = "tests.postgres"
 LOGGING["root"]["level"] = "WARNING"  # type: ignore[index]
 
 # Tasks run where they are sent, after the commit; real workers run in tests/acceptance.

@@ -25,9 +25,9 @@ def _chromium() -> str:
     return named
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser, started once."""
+    """The browser, started once a module: Playwright keeps an event loop running while it lives."""
     path = _chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
