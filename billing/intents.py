@@ -164,19 +164,33 @@ def _last_paid(subscription_id: str) -> gateway.Invoice | None:
 
 
 def _note_refund(request: Answer, answer: Answer, now: datetime) -> None:
-    if not answer["amount"]:
-        return
+    if answer["amount"]:
+        _note("refunded", request["subscription"], now=now, amount=answer["amount"])
+
+
+def _set_renewal(request: Answer, key: str) -> Answer:
+    gateway.set_renewal(request["subscription"], renews=request["renews"], key=key)
+    return {}
+
+
+def _note_renewal(request: Answer, _answer: Answer, now: datetime) -> None:
+    """Only what Stripe has confirmed has happened, and may be told to people."""
+    kind = "renewal_resumed" if request["renews"] else "renewal_stopped"
+    _note(kind, request["subscription"], now=now, paid_through=request["paid_through"])
+
+
+def _note(kind: str, stripe_subscription_id: str, *, now: datetime, **data: Any) -> None:
     subscription = (
-        Subscription.objects.filter(stripe_subscription_id=request["subscription"])
+        Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
         .select_related("customer")
         .first()
     )
     DomainEvent.objects.create(
-        kind="refunded",
+        kind=kind,
         at=now,
         subject_id=subscription.subject_id if subscription else None,
         payer_id=subscription.customer.payer_id if subscription and subscription.customer else None,
-        data={"amount": answer["amount"], "subscription": request["subscription"]},
+        data={"subscription": stripe_subscription_id, **data},
     )
 
 
@@ -198,5 +212,6 @@ KINDS: dict[Intent.Kind, tuple[Call, Apply, Refused]] = {
     Intent.Kind.EXPIRE_CHECKOUT: (_expire_checkout, _nothing, _nothing),
     Intent.Kind.CANCEL_SUBSCRIPTION: (_cancel, _nothing, _nothing),
     Intent.Kind.REFUND_SUBSCRIPTION: (_refund, _note_refund, _nothing),
+    Intent.Kind.SET_RENEWAL: (_set_renewal, _note_renewal, _nothing),
     Intent.Kind.UPDATE_CUSTOMER: (_update_customer, _nothing, _nothing),
 }

@@ -11,6 +11,8 @@ urlpatterns = [
     path("<uuid:vehicle_id>/", views.car, name="car"),
     path("<uuid:vehicle_id>/status/", views.status, name="status"),
     path("<uuid:vehicle_id>/subscribe/", views.subscribe, name="subscribe"),
+    path("<uuid:vehicle_id>/cancel/", views.cancel, name="cancel"),
+    path("<uuid:vehicle_id>/keep/", views.keep, name="keep"),
     path("<uuid:vehicle_id>/release/", views.release, name="release"),
     path("<uuid:vehicle_id>/claims/<int:claim_id>/object/", views.object_to, name="object"),
 ]

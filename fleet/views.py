@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import checkout, clock, queries
+from billing import checkout, clock, queries, renewal
 from billing.catalog import Feature
 from fleet import entries, garage, lines, pairing, words
 from fleet.forms import AddCarForm
@@ -26,6 +26,7 @@ from fleet.models import Vehicle
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+Change = Callable[..., None]
 
 
 def _page(view: View[P]) -> View[P]:
@@ -153,6 +154,51 @@ def subscribe(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
     else:
         return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
     return redirect(page)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_page
+def cancel(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
+    """Say what cancelling means, then do it; nobody is asked why."""
+    now = clock.now()
+    entry = entries.entry(owner=request.user, vehicle_id=vehicle_id, now=now)
+    if request.method == "POST":
+        done = _("Premium is cancelled. Nothing more is charged.")
+        return _renew(request, vehicle_id, renewal.stop, done, now=now)
+    card = words.card(entry, now=now)
+    if not card.cancellable:
+        return redirect("garage:car", vehicle_id)
+    context = {"card": card, "until": words.paid_until(entry, now=now)}
+    return render(request, "garage/cancel.html", context)
+
+
+@require_POST
+@_page
+def keep(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
+    """Undo a cancellation."""
+    now = clock.now()
+    entries.entry(owner=request.user, vehicle_id=vehicle_id, now=now)
+    done = _("You keep Premium. It renews as before.")
+    return _renew(request, vehicle_id, renewal.resume, done, now=now)
+
+
+def _renew(
+    request: HttpRequest, vehicle_id: UUID, change: Change, done: str, *, now: datetime
+) -> HttpResponse:
+    """Make the change and go back to the car's page, which says how things stand."""
+    try:
+        change(payer=request.user, subject_id=vehicle_id, now=now)
+    except renewal.NotSubscribed:
+        messages.info(request, words.NOT_SUBSCRIBED)
+    except renewal.StripeAway as error:
+        log.warning("Renewal of %s is not confirmed yet: %s", vehicle_id, error)
+        messages.info(request, words.BEING_CONFIRMED)
+    except renewal.StripeRefused as error:
+        log.error("Renewal of %s was refused: %s", vehicle_id, error)  # noqa: TRY400 -- no traceback: Stripe's word
+        messages.error(request, words.RENEWAL_REFUSED)
+    else:
+        messages.success(request, done)
+    return redirect("garage:car", vehicle_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,12 +15,24 @@ from billing import checkout
 from billing.catalog import Feature, Price
 from fleet import lines
 from fleet.entries import Entry, Hindrance
-from fleet.formats import moment, money
+from fleet.formats import day, moment, money
 
 WRONG_CODE = gettext_lazy(
     "This VIN and this code do not belong together. Compare both with the car's screen; a code "
     "lives for 15 minutes, so ask the car for a new one if yours is older."
 )
+NOT_SUBSCRIBED = gettext_lazy(
+    "There is no running subscription for this car: nothing is charged. "
+    "If yours has ended, you can subscribe again."
+)
+BEING_CONFIRMED = gettext_lazy(
+    "Noted. Stripe, which takes the payments, does not answer at the moment: we go on by "
+    "ourselves and email you once it is confirmed."
+)
+RENEWAL_REFUSED = gettext_lazy(
+    "Stripe, which takes the payments, has refused this. Nothing was changed; write to support."
+)
+_CANCELLABLE = frozenset({"trialing", "active", "past_due", "unpaid"})
 _MOVING_BILLING = frozenset({"confirming"})
 _MOVING_CAR = frozenset({"queued", "sent", "removing"})
 _LAST_POLL = 23
@@ -44,6 +56,11 @@ class Card:
     def paid_for(self) -> bool:
         """Whether somebody pays for this car, so that releasing it ends a subscription."""
         return self.state not in ("none", "checkout_open", "ended")
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether there is a renewal, or a card that is tried again, to put an end to."""
+        return self.state in _CANCELLABLE
 
     @property
     def moving(self) -> bool:
@@ -133,6 +150,12 @@ def card(entry: Entry, *, now: datetime, returned: bool = False) -> Card:
         car=lines.car(entry.line, now),
         state=state,
     )
+
+
+def paid_until(entry: Entry, *, now: datetime) -> str:
+    """Return the day until which Premium is paid; empty where no paid time is left."""
+    paid = entry.standing.paid_through
+    return day(paid) if paid is not None and paid > now else ""
 
 
 def too_many_tries(retry_at: datetime) -> str:

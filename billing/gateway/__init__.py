@@ -173,6 +173,23 @@ def cancel_subscription(subscription_id: str, *, key: str) -> None:
                 raise
 
 
+def set_renewal(subscription_id: str, *, renews: bool, key: str) -> None:
+    """Let a subscription renew, or end with its period; no error if it is so, but if it has ended.
+
+    The Customer Portal schedules an end as an instant, which is cleared in a call of its own form.
+    """
+    change: Any = {"cancel_at_period_end": not renews}
+    with _speaking():
+        found = _client().v1.subscriptions.retrieve(subscription_id)
+        ends = bool(found.cancel_at or found.cancel_at_period_end)
+        if ends != renews and found.status != "canceled":
+            return
+        if renews and not found.cancel_at_period_end:
+            # Stripe takes one of the two in a call, and one form of call per key.
+            change, key = {"cancel_at": ""}, f"{key}:cancel_at"
+        _client().v1.subscriptions.update(subscription_id, change, {"idempotency_key": key})
+
+
 def payments_of_invoice(invoice_id: str) -> list[str]:
     """Return the ids of the payment intents that paid an invoice."""
     with _speaking():

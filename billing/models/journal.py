@@ -51,6 +51,7 @@ class Intent(models.Model):
         EXPIRE_CHECKOUT = "expire_checkout"
         CANCEL_SUBSCRIPTION = "cancel_subscription"
         REFUND_SUBSCRIPTION = "refund_subscription"
+        SET_RENEWAL = "set_renewal"
         UPDATE_CUSTOMER = "update_customer"
 
     kind = models.CharField(max_length=32, choices=Kind)

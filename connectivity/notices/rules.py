@@ -65,6 +65,22 @@ def _refunded(event: Any, now: datetime) -> Iterator[Mail]:
         yield Mail("refunded", event.payer, {**_car(event.subject_id), "amount": amount})
 
 
+def _renewal_changed(event: Any, now: datetime) -> Iterator[Mail]:
+    if event.payer is None:
+        return
+    terms = standing.standing(event.subject_id, payer=event.payer, now=now)
+    paid = event.data["paid_through"]
+    yield Mail(
+        "cancel_scheduled" if event.kind == "renewal_stopped" else "renewal_resumed",
+        event.payer,
+        {
+            **_car(event.subject_id),
+            "amount": money(terms.unit_amount or 0, terms.currency),
+            "paid_through": _day(datetime.fromisoformat(paid)) if paid else "",
+        },
+    )
+
+
 def _claim_opened(event: Any, _now: datetime) -> Iterator[Mail]:
     owner = _person(event.data.get("owner"))
     if owner is not None:
@@ -87,6 +103,8 @@ def _released(event: Any, _now: datetime) -> Iterator[Mail]:
 RULES: dict[tuple[str, str], Rule] = {
     ("billing", "grant_given"): _premium_started,
     ("billing", "refunded"): _refunded,
+    ("billing", "renewal_stopped"): _renewal_changed,
+    ("billing", "renewal_resumed"): _renewal_changed,
     ("fleet", "claim_opened"): _claim_opened,
     ("fleet", "claim_released"): _claim_decided,
     ("fleet", "claim_objected"): _claim_decided,

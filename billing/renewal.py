@@ -1,0 +1,119 @@
+"""Stops and resumes the renewal of what a payer pays for: what is paid stays until its end.
+
+It must never end paid time early, nor ask why. Whoever calls has decided that the payer may.
+
+# Note [The newest wish counts]
+A wish is an intent, numbered per subscription under the subject's lock. Until a sync later than
+its answer, the newest wish says more than the mirror does: a second click finds it and adds none.
+A wish that was overtaken before its call was made is answered as such and never called.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import intents, subjects, subscriptions
+from billing.gateway import StripeAway, StripeRefused
+from billing.models import DomainEvent, Intent, Seat, Subscription
+
+__all__ = ["NotSubscribed", "StripeAway", "StripeRefused", "resume", "stop"]
+
+
+class NotSubscribed(LookupError):
+    """This payer has no subscription here that is alive; an ended one cannot be resumed."""
+
+
+def stop(*, payer: Any, subject_id: UUID, now: datetime) -> None:
+    """Let the payer's subscription end with its paid time; now, if no paid time is left.
+
+    One that is ending already is left as it is. Raises NotSubscribed; StripeRefused; StripeAway
+    when the wish is noted but not confirmed yet: the sweep makes it good.
+    """
+    with transaction.atomic(durable=True):
+        mirror = _alive(payer, subject_id, now=now)
+        if mirror.paid_through is not None and mirror.paid_through > now:
+            intent = _wish(mirror, renews=False, now=now)
+        else:
+            intent = _end_now(mirror, payer, now=now)
+    _perform(intent, mirror, now=now)
+
+
+def resume(*, payer: Any, subject_id: UUID, now: datetime) -> None:
+    """Undo a stop before its end; the next charge is made as if nothing had happened.
+
+    One that renews already is left as it is. Raises as `stop` does.
+    """
+    with transaction.atomic(durable=True):
+        mirror = _alive(payer, subject_id, now=now)
+        intent = _wish(mirror, renews=True, now=now)
+    _perform(intent, mirror, now=now)
+
+
+def _alive(payer: Any, subject_id: UUID, *, now: datetime) -> Subscription:
+    """Lock the subject and return the subscription with which the payer holds its seat."""
+    subjects.lock(subject_id)
+    seats = Seat.objects.filter(subject_id=subject_id, payer=payer)
+    seat = seats.select_related("subscription").first()
+    mirror = seat.subscription if seat else None
+    if mirror is None or mirror.status in Subscription.ENDED:
+        raise NotSubscribed("There is no subscription here.")
+    if mirror.ends_at is not None and mirror.ends_at <= now:
+        raise NotSubscribed("The subscription has ended.")
+    return mirror
+
+
+def _wish(mirror: Subscription, *, renews: bool, now: datetime) -> Intent | None:
+    """Note a wish unless it is so already; see Note [The newest wish counts]."""
+    prefix = f"renewal:{mirror.stripe_subscription_id}:"
+    wishes = Intent.objects.filter(idempotency_key__startswith=prefix)
+    newest = wishes.order_by("-id").first()
+    if newest is not None and _is_ahead(newest, mirror):
+        if newest.request["renews"] == renews:
+            return newest
+    elif (mirror.ends_at is None) == renews:
+        return None
+    wishes.filter(answered_at=None).update(answered_at=now, answer={"overtaken": True})
+    request = {
+        "subscription": mirror.stripe_subscription_id,
+        "renews": renews,
+        "paid_through": mirror.paid_through.isoformat() if mirror.paid_through else "",
+    }
+    key = f"{prefix}{wishes.count() + 1}"
+    return intents.record(Intent.Kind.SET_RENEWAL, key, request, now=now)
+
+
+def _is_ahead(wish: Intent, mirror: Subscription) -> bool:
+    """Whether the mirror was fetched before this wish was answered, so that it cannot show it."""
+    if wish.answered_at is None or mirror.synced_at is None:
+        return True
+    return mirror.synced_at < wish.answered_at
+
+
+def _end_now(mirror: Subscription, payer: Any, *, now: datetime) -> Intent:
+    """Nothing paid is left to keep, and a card that is tried again would be charged after all."""
+    stripe_id = mirror.stripe_subscription_id
+    if subjects.cancel_and_refund(mirror, full=False, now=now):
+        DomainEvent.objects.create(
+            kind="renewal_stopped",
+            at=now,
+            subject_id=mirror.subject_id,
+            payer=payer,
+            data={"subscription": stripe_id, "paid_through": ""},
+        )
+    return Intent.objects.get(idempotency_key=f"cancel:{stripe_id}")
+
+
+def _perform(intent: Intent | None, mirror: Subscription, *, now: datetime) -> None:
+    """Make the call, and bring the mirror up to date so that the page is right at once."""
+    if intent is None:
+        return
+    try:
+        intents.perform(intent, now=now)
+    except StripeRefused as error:
+        found = subscriptions.sync(mirror.stripe_subscription_id, now=now)
+        if found.status in Subscription.ENDED:
+            raise NotSubscribed("The subscription has ended.") from error
+        raise
+    subscriptions.sync(mirror.stripe_subscription_id, now=now)
