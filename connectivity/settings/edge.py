@@ -7,5 +7,7 @@ DEBUG = False
 ROOT_URLCONF = "connectivity.edge_urls"
 ASGI_APPLICATION = "connectivity.edge.application"
 MIDDLEWARE = ["django_structlog.middlewares.RequestMiddleware"]
+# connectivity.edge has seen to it that there is one and that it is a short word.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True
 APPEND_SLASH = False
 TEMPLATES: list[dict[str, object]] = []

@@ -1,0 +1,224 @@
+"""The edge as a process: real HTTP, the product's own clock, and servers that come and go."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from billing import clock
+from fleet import credentials, delivery
+from tests.edge_server import Edge, Said, ask, running_edge
+from tests.factories import Car, make_car
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("edge")]
+PROBLEM = "application/problem+json"
+CHECK = "/vehicle/v1/entitlement"
+REPORT = "/vehicle/v1/entitlement/report"
+DEAD = "postgres://postgres@localhost:1/none"
+
+
+@pytest.fixture(scope="module")
+def edge(django_db_setup, tmp_path_factory):
+    with running_edge(tmp_path_factory.mktemp("edge")) as running:
+        yield running
+
+
+@pytest.fixture
+def car() -> Car:
+    made = make_car()
+    made.sign_in()
+    delivery.publish_catalog("local")
+    return made
+
+
+def bearer(car: Car) -> dict[str, str]:
+    return {"Authorization": f"Bearer {car.token}"}
+
+
+def dated(said: Said) -> None:
+    """Each answer has one Date, and it is the product's."""
+    told = parsedate_to_datetime(said.one("Date")).timestamp()
+    assert abs(told - clock.unix()) < 5
+    assert len(said.one("X-Request-ID")) >= 1
+    assert "html" not in "".join(said.all("Content-Type"))
+
+
+def problem(said: Said, status: int) -> dict:
+    assert said.status == status, said
+    assert said.one("Content-Type") == PROBLEM
+    document = json.loads(said.body)
+    assert document["status"] == status
+    assert document["instance"] == f"urn:request:{said.one('X-Request-ID')}"
+    dated(said)
+    return document
+
+
+def test_the_check_over_real_http(edge: Edge, car) -> None:
+    with contextlib.closing(edge.connect()) as line:
+        full = ask(line, "GET", CHECK, **bearer(car))
+        assert full.status == 200
+        dated(full)
+        document = json.loads(full.body)
+        assert document["vin"] == car.vehicle.vin
+        assert full.one("Content-Type") == "application/json"
+        kept = line.sock
+        short = ask(line, "GET", CHECK, If_None_Match=full.one("ETag"), **bearer(car))
+        assert line.sock is kept, "the connection is kept alive through 200 and 304"
+    assert short.status == 304
+    assert short.body == b""
+    dated(short)
+    for name in ("ETag", "Cache-Control"):
+        assert short.one(name) == full.one(name)
+    assert int(short.one("Poll-After")) > 0
+    assert short.all("Content-Type") == short.all("Transfer-Encoding") == []
+
+
+def test_head_is_get_without_its_body(edge: Edge, car) -> None:
+    full = edge.ask("GET", CHECK, **bearer(car))
+    head = edge.ask("HEAD", CHECK, **bearer(car))
+    assert head.status == 200
+    assert head.body == b""
+    assert head.one("ETag") == full.one("ETag")
+    assert head.one("Content-Length") == full.one("Content-Length")
+    assert edge.ask("HEAD", CHECK).status == 401
+
+
+def test_every_refusal_is_a_problem_with_a_date(edge: Edge, car) -> None:
+    problem(edge.ask("GET", CHECK), 401)
+    problem(edge.ask("GET", CHECK, Authorization="Bearer x"), 401)
+    problem(edge.ask("PUT", REPORT, "{}", Content_Type="application/json"), 401)
+    problem(edge.ask("POST", CHECK, "{}", **bearer(car)), 405)
+    problem(edge.ask("DELETE", CHECK), 405)
+    problem(edge.ask("POST", "/vehicle/v1/token", "{}", Content_Type="application/json"), 415)
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    problem(edge.ask("POST", "/vehicle/v1/token", "x", **form), 400)
+    for path in ("/", "/nothing", f"{CHECK}/", "/vehicle/v1/token/", "/admin/", "/%2e%2e/x"):
+        problem(edge.ask("GET", path), 404)
+
+
+def test_a_report_and_a_code_over_real_http(edge: Edge, car) -> None:
+    delivery.publish("local", now=clock.now())
+    full = json.loads(edge.ask("GET", CHECK, **bearer(car)).body)
+    said = {"version": full["version"], "catalog": full["catalog"], "result": "applied"}
+    text = json.dumps({**said, "at": "2026-11-22T08:20:00Z"})
+    thanked = edge.ask("PUT", REPORT, text, Content_Type="application/json", **bearer(car))
+    assert (thanked.status, thanked.body) == (204, b"")
+    dated(thanked)
+    code = edge.ask("POST", "/vehicle/v1/pairing", **bearer(car))
+    assert code.status == 200
+    dated(code)
+    never = json.dumps({**said, "version": 99, "at": "2026-11-22T08:20:00Z"})
+    problem(edge.ask("PUT", REPORT, never, Content_Type="application/json", **bearer(car)), 422)
+
+
+def test_a_fault_of_ours_is_a_problem_and_in_the_log(django_db_setup, car, tmp_path) -> None:
+    with running_edge(tmp_path, LEASE_SIGNING_KEYS="nonsense") as broken:
+        told = problem(broken.ask("GET", CHECK, **bearer(car)), 500)
+        problem(broken.ask("GET", "/vehicle/v1/keys"), 500)
+        assert told["instance"].removeprefix("urn:request:") in broken.log.read_text()
+
+
+def test_the_date_follows_the_movable_clock(edge: Edge, settings) -> None:
+    before = parsedate_to_datetime(edge.ask("GET", CHECK).one("Date"))
+    clock.advance(86_400)
+    try:
+        for said in (edge.ask("GET", CHECK), edge.ask("GET", "/nothing")):
+            after = parsedate_to_datetime(said.one("Date"))
+            assert 86_400 <= (after - before).total_seconds() < 86_430
+            dated(said)
+    finally:
+        Path(settings.CLOCK_FILE).write_text("0")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("car-17.a_B", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("<b>", False)],
+)
+@pytest.mark.parametrize("path", [CHECK, "/nothing"])
+def test_a_request_id_is_kept_if_it_is_a_short_word(edge: Edge, path, given, kept) -> None:
+    said = edge.ask("GET", path, X_Request_ID=given)
+    assert (said.one("X-Request-ID") == given) is kept
+    assert json.loads(said.body)["instance"] == f"urn:request:{said.one('X-Request-ID')}"
+
+
+def test_a_handshake_of_websockets_is_answered_like_any_request(edge: Edge, car) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13"}
+    said = edge.ask("GET", CHECK, Sec_WebSocket_Key="AAAAAAAAAAAAAAAAAAAAAA==", **upgrade)
+    problem(said, 401)
+
+
+def test_a_body_that_never_comes_holds_up_nobody(edge: Edge, car) -> None:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as slow:
+        slow.sendall(
+            b"PUT /vehicle/v1/entitlement/report HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        )
+        assert edge.ask("GET", CHECK, **bearer(car)).status == 200
+
+
+# Servers that come and go
+
+
+def test_it_answers_on_when_its_connections_were_cut(edge: Edge) -> None:
+    """As a restart of PostgreSQL does; the first call may find out, no later one may suffer."""
+    for _ in range(3):
+        car = make_car()
+        token = credentials.issue(car.vehicle, int(clock.unix()) + 60)
+        said = edge.ask("GET", CHECK, Authorization=f"Bearer {token}")
+        assert said.status in (200, 503)
+        again = edge.ask("GET", CHECK, Authorization=f"Bearer {token}")
+        assert again.status == 200
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+def test_without_postgresql_the_check_goes_on_and_the_rest_says_not_now(car, tmp_path) -> None:
+    delivery.publish("local", now=clock.now())
+    with running_edge(tmp_path, DATABASE_URL=DEAD) as alone:
+        full = alone.ask("GET", CHECK, **bearer(car))
+        assert full.status == 200
+        tag = {"If_None_Match": full.one("ETag"), **bearer(car)}
+        assert alone.ask("GET", CHECK, **tag).status == 304
+
+        late = credentials.issue(car.vehicle, int(clock.unix()) - 60)
+        begun = time.monotonic()
+        assert alone.ask("GET", CHECK, Authorization=f"Bearer {late}").status == 200
+        assert time.monotonic() - begun < 12
+        begun = time.monotonic()
+        assert alone.ask("GET", CHECK, Authorization=f"Bearer {late}").status == 200
+        assert time.monotonic() - begun < 1, "that it is away is not asked each time"
+
+        said = {"version": 1, "catalog": 1, "result": "applied", "at": "2026-11-22T08:20:00Z"}
+        refused = alone.ask(
+            "PUT", REPORT, json.dumps(said), Content_Type="application/json", **bearer(car)
+        )
+        assert problem(refused, 503)["type"].endswith(":not-now")
+        assert 3 <= int(refused.one("Retry-After")) <= 9
+
+
+def test_without_either_it_says_not_now(car, tmp_path) -> None:
+    sites = {"REDIS_URL": "redis://localhost:1/0"}
+    with running_edge(tmp_path, DATABASE_URL=DEAD, **sites) as alone:
+        said = alone.ask("GET", CHECK, **bearer(car))
+        assert problem(said, 503)["type"].endswith(":not-now")
+        assert 3 <= int(said.one("Retry-After")) <= 9
+
+
+def test_sigterm_ends_it_within_three_seconds(django_db_setup, tmp_path) -> None:
+    with running_edge(tmp_path) as running, contextlib.closing(running.connect()) as line:
+        assert ask(line, "GET", "/livez").status == 200  # and the connection stays open
+        running.process.send_signal(signal.SIGTERM)
+        try:
+            running.process.wait(3)
+        except subprocess.TimeoutExpired:
+            pytest.fail("it still runs after 3 s")
+        assert "Traceback" not in running.log.read_text()
