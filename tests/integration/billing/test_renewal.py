@@ -8,7 +8,17 @@ import pytest
 from django.core import mail
 from django.db import connection
 
-from billing import clock, gateway, policy, queries, renewal, standing, subscriptions, tasks
+from billing import (
+    clock,
+    gateway,
+    grants,
+    policy,
+    queries,
+    renewal,
+    standing,
+    subscriptions,
+    tasks,
+)
 from billing.models import DomainEvent, Grant, Intent, Seat, Subscription
 from connectivity.notices import tasks as notices
 from tests.factories import make_car, make_user
@@ -239,6 +249,41 @@ def test_where_no_paid_time_is_left_it_ends_now_and_nothing_more_is_charged(
     assert events() == ["renewal_stopped"]
     assert subjects_of_mails() == [STOPPED]
     assert "has ended" in mail.outbox[0].body
+
+
+@pytest.fixture
+def trial(stripe: Stripe, owner, moving_clock):
+    """A car that was bought during its trial, with a card that every charge fails."""
+    car, now = make_car(owner), clock.now().replace(microsecond=0)
+    gift = grants.Gift(car.vehicle.id, "premium", "trial", now, now + timedelta(days=12))
+    grants.give(gift, now=now)
+    stripe.pay(start(owner, car), "4000000000000341")
+    eventually(Subscription.objects.filter(status="trialing").first)
+    return car
+
+
+def test_stopped_during_the_trial_nothing_is_ever_charged(
+    stripe: Stripe, owner, trial, moving_clock
+) -> None:
+    stop(trial, owner)
+    assert mirror().ends_at == mirror().trial_ends_at == paid_through()
+    moving_clock.advance(days=13)
+    eventually(lambda: mirror().status == "canceled", 20)
+    assert sum(invoice["amount_due"] for invoice in stripe.get("invoices")["data"]) == 0
+
+
+def test_after_a_failed_payment_it_ends_now_with_its_grace(
+    stripe: Stripe, owner, trial, moving_clock
+) -> None:
+    moving_clock.advance(days=12, hours=2)
+    eventually(lambda: mirror().status == "past_due", 20)
+    trial.sign_in()
+    assert trial.plan() == "premium"
+    stop(trial, owner)
+    assert at_stripe(stripe)["status"] == mirror().status == "canceled"
+    assert trial.plan() == "standard"
+    assert events() == ["renewal_stopped"]
+    assert sum(invoice["amount_paid"] for invoice in stripe.get("invoices")["data"]) == 0
 
 
 @pytest.mark.parametrize("wish", [stop, resume])
