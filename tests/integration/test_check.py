@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import jwt
 import pytest
+from jwt.types import Options
 
 from billing import clock, grants, subjects
 from billing.models import CatalogRevision, Subject
@@ -82,7 +83,7 @@ def test_the_document_has_the_members_of_the_contract_and_no_others(car, at) -> 
         "valid_until": rfc3339(now + HOUR),
     }
     key = jwt.PyJWKSet.from_dict(body(call("GET", "/vehicle/v1/keys"))).keys[0].key
-    options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    options: Options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     claims = jwt.decode(token, key, algorithms=["EdDSA"], options=options)
     assert (claims["ver"], claims["cat"]) == (2, 1)
     assert (claims["sub"], claims["iat"]) == (car.vehicle.vin, now)

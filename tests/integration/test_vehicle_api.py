@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import jwt
 import pytest
@@ -29,7 +30,7 @@ def unix() -> int:
     return int(clock.unix())
 
 
-def refused(answer, error: str = "invalid_grant") -> dict:
+def refused(answer, error: str = "invalid_grant") -> Any:
     """Whatever was wrong, the refusal has RFC 6749's words in RFC 9457's form."""
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -109,7 +110,7 @@ def claims_of(car: Car) -> dict:
 
 def test_no_other_algorithm_is_taken(car) -> None:
     raw = car.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    forged = [jwt.encode(claims_of(car), None, algorithm="none")]
+    forged = [jwt.encode(claims_of(car), "", algorithm="none")]
     forged += [jwt.encode(claims_of(car), raw, algorithm="HS256")]
     forged += [jwt.encode(claims_of(car), car.vehicle.public_key.encode(), algorithm="HS256")]
     forged += [jwt.encode(claims_of(car), "x" * 64, algorithm="HS512")]
@@ -254,7 +255,8 @@ def test_a_refused_assertion_is_not_spent(car) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_two_at_once_one_gets_a_token(car) -> None:
     for _ in range(5):
-        assertion, statuses, start = car.assertion(), [], threading.Barrier(2)
+        assertion, start = car.assertion(), threading.Barrier(2)
+        statuses: list[int] = []
 
         def try_it(assertion=assertion, statuses=statuses, start=start) -> None:
             start.wait()

@@ -8,6 +8,7 @@ from uuid import UUID
 import jwt
 import pytest
 import uuid6
+from jwt.types import Options
 
 from billing import catalog
 from billing.entitlements import Grant, resolve
@@ -49,7 +50,7 @@ def read(text: str) -> dict:
     """As a car's programmer would do it: a standard library and the JWKS."""
     keys = jwt.PyJWKSet.from_dict(lease.jwks())
     kid = jwt.get_unverified_header(text)["kid"]
-    options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    options: Options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     return jwt.decode(text, keys[kid].key, algorithms=["EdDSA"], options=options)
 
 
