@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.car import lease as leases
 from sandbox.car.answers import Kind
-from sandbox.car.storage import APPLIED, Memory, Switches
+from sandbox.car.storage import APPLIED, Memory, Report, Switches
 
 STANDARD_TILES = (
     ("navigation", "Navigation"),
@@ -46,7 +46,6 @@ def state(scene: Scene) -> dict[str, Any]:
     verdict = lease.verdict(scene.now) if lease else leases.Verdict(leases.STANDARD, ())
     link, link_words = _link(scene)
     pairing = _pairing(scene)
-    report = memory.report
     return {
         "vin": scene.vin,
         "now": _iso(scene.now),
@@ -60,41 +59,46 @@ def state(scene: Scene) -> dict[str, Any]:
         "last_contact_at": _iso(memory.last_contact_at),
         "next_check_at": _iso(memory.next_check_at),
         "problem": memory.problem or None,
-        "report": None
-        if report is None
-        else {
-            "version": report.version,
-            "catalog": report.catalog,
-            "result": report.result,
-            "reason": report.reason,
-            "sent": report.settled,
-        },
+        "report": _facts(memory.report) if memory.report else None,
         "switches": {
             "asleep": scene.switches.asleep,
             "no_signal": scene.switches.no_signal,
             "hold_reports": scene.switches.reports_held,
         },
         "tiles": _tiles(verdict),
-        "texts": {
-            "clock": _local(scene.now).strftime("%H:%M"),
-            "date": _day(scene.now),
-            "link": link_words,
-            "plan": _title(verdict.plan),
-            "plan_line": _plan_line(verdict),
-            "lease": lease_words,
-            "contact": _moment(memory.last_contact_at, scene.now),
-            "told": f"{memory.version}.{memory.catalog}" if memory.version else "Nothing yet",
-            "report": _report(scene),
-            "problem": memory.problem,
-            "pairing": pairing["words"],
-            "code": pairing["code"] or "",
-            "connect": "Get a new code" if pairing["code"] else "Connect to my account",
-        },
+        "texts": {"link": link_words, "lease": lease_words, **_texts(scene, verdict, pairing)},
         "shows": {
             "problem": bool(memory.problem) and link in ("busy", "refused"),
             "code": pairing["state"] == "shown",
             "hide": pairing["state"] in ("shown", "refused"),
         },
+    }
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    return {
+        "version": report.version,
+        "catalog": report.catalog,
+        "result": report.result,
+        "reason": report.reason,
+        "sent": report.settled,
+    }
+
+
+def _texts(scene: Scene, verdict: leases.Verdict, pairing: dict[str, Any]) -> dict[str, str]:
+    memory = scene.memory
+    return {
+        "clock": _local(scene.now).strftime("%H:%M"),
+        "date": _day(scene.now),
+        "plan": _title(verdict.plan),
+        "plan_line": _plan_line(verdict),
+        "contact": _moment(memory.last_contact_at, scene.now),
+        "told": f"{memory.version}.{memory.catalog}" if memory.version else "Nothing yet",
+        "report": _report(scene),
+        "problem": memory.problem,
+        "pairing": pairing["words"],
+        "code": pairing["code"] or "",
+        "connect": "Get a new code" if pairing["code"] else "Connect to my account",
     }
 
 

@@ -227,7 +227,7 @@ def test_nobody_who_cannot_get_there_is_refused_with_the_way_out(
 
 def test_an_ordinary_user_runs_it_as_himself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
-    assert accounts.account_for(Path("/bin/true"), Path("/tmp")) is Account.OWN  # noqa: S108
+    assert accounts.account_for(Path("/bin/true"), Path("/tmp")) is Account.OWN  # noqa: S108 -- not used
 
 
 def test_valkey_keeps_its_data_and_leaves_nothing_running(tmp_path: Path) -> None:
