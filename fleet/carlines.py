@@ -94,8 +94,9 @@ def _line(
         for row in told
         if (at := _applied_at(car, row))
     ]
-    confirmed = bool(applied) and rule.plan(applied[0].grants, now) == due
-    if due == STANDARD and not any(each.gave_a_plan(now) for each in applied):
+    confirmed = bool(applied) and _agree(applied[0], told, rule, due, now)
+    ends = [now, *(each.at for each in applied)]
+    if due == STANDARD and not any(map(_Applied.gave_a_plan, applied, ends)):
         return CarLine("none", last_contact_at=car.last_contact_at)
     if confirmed:
         state = "removed" if due == STANDARD else "active"
@@ -103,6 +104,18 @@ def _line(
     if due == STANDARD:
         return _with(car, applied[0].row, "removing")
     return _under_way(car, told, facts.version, now=now)
+
+
+def _agree(
+    last: "_Applied", told: Sequence[Delivery], rule: _Rule, due: str, now: datetime
+) -> bool:
+    """Whether the car can have nothing but the plan that is due.
+
+    The last version that it confirmed gives it, and so does each newer one that may have reached it
+    without a word from the car.
+    """
+    newer = [_grants(row) for row in told if row.version > last.row.version and row.sent_at]
+    return all(rule.plan(grants, now) == due for grants in (last.grants, *newer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +126,9 @@ class _Applied:
     at: datetime
     grants: tuple[Grant, ...]
 
-    def gave_a_plan(self, now: datetime) -> bool:
-        """Whether the car has had more than Standard by it, at once or by the clock later."""
-        seconds = range(int(self.at.timestamp()) + 1, int(now.timestamp()) + 1)
+    def gave_a_plan(self, until: datetime) -> bool:
+        """Whether the car has had more than Standard by it, at once or by the clock until then."""
+        seconds = range(int(self.at.timestamp()) + 1, int(until.timestamp()) + 1)
         return self.row.plan != STANDARD or any(
             grant.starts_at in seconds and grant.ends_at != grant.starts_at for grant in self.grants
         )
