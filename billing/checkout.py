@@ -4,11 +4,13 @@ Who may buy is not decided here; whoever calls has decided that.
 """
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing import gateway, intents, subjects, subscriptions
 from billing.gateway import StripeAway, StripeRefused
@@ -30,6 +32,7 @@ __all__ = [
 
 OPEN_FOR = timedelta(hours=1)  # Stripe allows 30 minutes to 24 hours
 ASK_AGAIN = timedelta(minutes=1)
+OPEN_WITHIN = timedelta(minutes=20)
 SHORTEST_TRIAL = timedelta(hours=50)  # Stripe asks for 48, and the payer takes a while
 
 
@@ -52,38 +55,32 @@ def start(
     lookup_key: str,
     return_url: str,
     cancel_url: str,
+    still_may: Callable[[], None],
     now: datetime,
 ) -> str:
     """Return the URL of the one payment page of this subject; two tabs get the same.
 
-    Raises NotOnSale, SeatTaken, AlreadySubscribed, StripeAway, StripeRefused.
+    `still_may` is called under the subject's lock and raises if the payer may no longer buy. Raises
+    NotOnSale, SeatTaken, AlreadySubscribed, StripeAway, StripeRefused.
     """
     price = StripePrice.objects.filter(lookup_key=lookup_key).first()
     if price is None:
         raise NotOnSale(f"There is no price {lookup_key!r}.")
     _clear_stale(payer=payer, subject_id=subject_id, lookup_key=lookup_key, now=now)
     customer = _customer(payer, price.currency, now=now)
-    checkout = _take_seat(payer=payer, subject_id=subject_id, lookup_key=lookup_key, now=now)
-    if checkout.state == Checkout.State.OPENING:
-        intent = intents.record(
-            Intent.Kind.OPEN_CHECKOUT,
-            f"checkout:{checkout.id}",
-            {
-                "checkout": str(checkout.id),
-                "session": {
-                    "customer": customer.stripe_customer_id,
-                    "price": price.stripe_price_id,
-                    "reference": str(checkout.id),
-                    "success_url": return_url,
-                    "cancel_url": cancel_url,
-                    "expires_at": int(checkout.expires_at.timestamp()),
-                    "trial_end": _free_until(subject_id, now=now),
-                },
-            },
-            now=now,
-        )
-        intents.perform(intent, now=now)
-        checkout.refresh_from_db()
+    terms = {
+        "customer": customer.stripe_customer_id,
+        "price": price.stripe_price_id,
+        "success_url": return_url,
+        "cancel_url": cancel_url,
+    }
+    with transaction.atomic(durable=True):
+        subjects.lock(subject_id)
+        still_may()
+        checkout = _take_seat(payer, subject_id, lookup_key, now=now)
+        intent = _intent(checkout, terms, now=now)
+    intents.perform(intent, now=now)
+    checkout.refresh_from_db()
     return checkout.url
 
 
@@ -123,13 +120,19 @@ def settle(checkout: Checkout, *, now: datetime) -> str:
     """Ask Stripe what became of a payment page, record it and return Stripe's word for it."""
     if not checkout.stripe_session_id:
         return "opening"
-    session = gateway.session(checkout.stripe_session_id)
+    # Whatever comes of it, the next look is not at once: others are due as well.
+    Checkout.objects.filter(id=checkout.id).update(check_at=now + ASK_AGAIN)
+    try:
+        session = gateway.session(checkout.stripe_session_id)
+    except StripeRefused as error:
+        if error.code != gateway.GONE:
+            raise
+        _close(checkout, now=now)
+        return "expired"
     if session.status == "complete" and session.subscription:
         subscriptions.sync(session.subscription, now=now)
     elif session.status == "expired":
         _close(checkout, now=now)
-    else:
-        Checkout.objects.filter(id=checkout.id).update(check_at=now + ASK_AGAIN)
     return session.status
 
 
@@ -141,50 +144,75 @@ def settle_session(stripe_session_id: str, *, now: datetime) -> None:
 
 
 def due(now: datetime) -> list[Checkout]:
-    """Return the open pages whose outcome should have been heard of by now."""
-    waiting = Checkout.objects.filter(state=Checkout.State.OPEN, check_at__lte=now)
+    """Return the pages whose outcome should have been heard of by now, abandoned ones too."""
+    unheard = Q(state=Checkout.State.OPEN) | Q(
+        state=Checkout.State.ABANDONED, subscription=None, stripe_session_id__isnull=False
+    )
+    waiting = Checkout.objects.filter(unheard, check_at__lte=now)
     return list(waiting.order_by("check_at")[:100])
 
 
 def _clear_stale(*, payer: Any, subject_id: UUID, lookup_key: str, now: datetime) -> None:
     """Close a page of this payer that has run out, or that sells another price."""
-    seat = (
-        Seat.objects.filter(subject_id=subject_id, payer=payer).select_related("checkout").first()
-    )
-    checkout = seat.checkout if seat else None
-    if checkout is None or (checkout.lookup_key == lookup_key and checkout.expires_at > now):
-        return
-    abandon(payer=payer, subject_id=subject_id, now=now)
+    mine = Seat.objects.filter(subject_id=subject_id, payer=payer).select_related("checkout")
+    seat = mine.first()
+    if seat is not None and seat.checkout and _is_stale(seat.checkout, lookup_key, now=now):
+        abandon(payer=payer, subject_id=subject_id, now=now)
 
 
-def _take_seat(*, payer: Any, subject_id: UUID, lookup_key: str, now: datetime) -> Checkout:
-    with transaction.atomic(durable=True):
-        subjects.lock(subject_id)
-        seat = Seat.objects.filter(subject_id=subject_id).select_related("checkout").first()
-        if seat is not None:
-            if seat.payer_id != payer.pk:
-                raise SeatTaken("Somebody else is paying for this already.")
-            if seat.checkout is None:
-                raise AlreadySubscribed("This is subscribed already.")
+def _is_stale(checkout: Checkout, lookup_key: str, *, now: datetime) -> bool:
+    """Whether the page cannot serve this wish: another price, or its time is up.
+
+    One that Stripe has not opened for a while is too old to be opened at all: Stripe wants half an
+    hour before a page runs out.
+    """
+    stuck = checkout.state == Checkout.State.OPENING and checkout.started_at < now - OPEN_WITHIN
+    return stuck or checkout.lookup_key != lookup_key or checkout.expires_at <= now
+
+
+def _take_seat(payer: Any, subject_id: UUID, lookup_key: str, *, now: datetime) -> Checkout:
+    """Return the page that holds the seat for this payer; the caller has locked the subject."""
+    seat = Seat.objects.filter(subject_id=subject_id).select_related("checkout").first()
+    if seat is not None and seat.payer_id != payer.pk:
+        raise SeatTaken("Somebody else is paying for this already.")
+    if seat is not None and seat.checkout is None:
+        raise AlreadySubscribed("This is subscribed already.")
+    if seat is not None and seat.checkout is not None:
+        if not _is_stale(seat.checkout, lookup_key, now=now):
             return seat.checkout
-        checkout = Checkout.objects.create(
-            id=uuid.uuid4(),
-            subject_id=subject_id,
-            payer=payer,
-            lookup_key=lookup_key,
-            started_at=now,
-            expires_at=now + OPEN_FOR,
-            check_at=now + OPEN_FOR,
-        )
-        Seat.objects.create(subject_id=subject_id, payer=payer, checkout=checkout, taken_at=now)
-        _note(checkout, "checkout_started", now=now)
-        return checkout
+        # Stripe has not answered for it yet; when it does, the page is closed again.
+        Checkout.objects.filter(id=seat.checkout.id).update(state=Checkout.State.ABANDONED)
+        seat.delete()
+    checkout = Checkout.objects.create(
+        id=uuid.uuid4(),
+        subject_id=subject_id,
+        payer=payer,
+        lookup_key=lookup_key,
+        started_at=now,
+        expires_at=now + OPEN_FOR,
+        check_at=now + OPEN_FOR,
+    )
+    Seat.objects.create(subject_id=subject_id, payer=payer, checkout=checkout, taken_at=now)
+    _note(checkout, "checkout_started", now=now)
+    return checkout
+
+
+def _intent(checkout: Checkout, terms: dict[str, str], *, now: datetime) -> Intent:
+    """The call that opens this page; written with the seat, neither is without the other."""
+    session = {
+        **terms,
+        "reference": str(checkout.id),
+        "expires_at": int(checkout.expires_at.timestamp()),
+        "trial_end": _free_until(checkout.subject_id, now=now),
+    }
+    request = {"checkout": str(checkout.id), "session": session}
+    return intents.record(Intent.Kind.OPEN_CHECKOUT, f"checkout:{checkout.id}", request, now=now)
 
 
 def _free_until(subject_id: UUID, *, now: datetime) -> int | None:
-    """When the first charge is due if the subject is on trial: nobody pays for what is free."""
+    """When the first charge is due if a trial runs or is to come: nobody pays for what is free."""
     trials = Grant.objects.filter(subject_id=subject_id, source=Grant.Source.TRIAL)
-    last = trials.filter(starts_at__lte=now, ends_at__gt=now).order_by("-ends_at").first()
+    last = trials.filter(ends_at__gt=now).order_by("-ends_at").first()
     if last is None or last.ends_at is None:
         return None
     return int(max(last.ends_at, now + SHORTEST_TRIAL).timestamp())
@@ -200,7 +228,11 @@ def _customer(payer: Any, currency: str, *, now: datetime) -> Customer:
             {"email": payer.email, "payer": str(payer.pk), "currency": currency, "ordinal": 1},
             now=now,
         )
-        intents.perform(intent, now=now)
+        try:
+            intents.perform(intent, now=now)
+        except StripeRefused:
+            intent.delete()  # The next wish is a new call: no payer is refused for ever.
+            raise
         customer = mine.get(ordinal=1)
     return customer
 
@@ -209,7 +241,7 @@ def _close(checkout: Checkout, *, now: datetime) -> None:
     """Record that the page has closed unpaid, and free its seat."""
     with transaction.atomic(durable=True):
         subjects.lock(checkout.subject_id)
-        live = (Checkout.State.OPENING, Checkout.State.OPEN)
+        live = (Checkout.State.OPENING, Checkout.State.OPEN, Checkout.State.ABANDONED)
         closed = Checkout.objects.filter(id=checkout.id, state__in=live)
         if closed.update(state=Checkout.State.EXPIRED):
             Seat.objects.filter(checkout=checkout).delete()

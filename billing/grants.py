@@ -49,6 +49,7 @@ def give_many(gifts: Sequence[Gift], *, now: datetime) -> None:
                 at=now,
                 subject_id=gift.subject_id,
                 data={"plan": gift.plan, "source": gift.source},
+                noticed_at=now,  # Nobody is told of gifts, and there are millions.
             )
             for gift in gifts
         ),

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from django.db import transaction
 
-from billing import gateway
+from billing import gateway, refunds
 from billing.models import Checkout, Customer, DomainEvent, Intent, Seat, Subscription
 
 BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds until the next try
 Answer = dict[str, Any]
+log = structlog.get_logger()
 
 
 def record(kind: Intent.Kind, key: str, request: dict[str, Any], *, now: datetime) -> Intent:
@@ -31,8 +33,11 @@ def record(kind: Intent.Kind, key: str, request: dict[str, Any], *, now: datetim
 def perform(intent: Intent, *, now: datetime) -> None:
     """Make the call unless it was answered, and record the answer with what follows from it.
 
-    Raises gateway.StripeAway (the sweep will try again) or gateway.StripeRefused (it is final).
+    Raises gateway.StripeAway (the sweep will try again) or gateway.StripeRefused (it is final, and
+    said again to whoever asks again).
     """
+    if intent.answer and "refused" in intent.answer:
+        raise gateway.StripeRefused(intent.error, intent.answer["refused"])
     if intent.answered_at is not None:
         return
     call, apply, refused = KINDS[Intent.Kind(intent.kind)]
@@ -44,6 +49,7 @@ def perform(intent: Intent, *, now: datetime) -> None:
     except gateway.StripeRefused as error:
         with transaction.atomic(durable=True):
             if _answer(intent, {"refused": error.code}, now=now, error=str(error)):
+                log.warning("intent_refused", intent=intent.pk, kind=intent.kind, code=error.code)
                 refused(intent.request, now)
         raise
     with transaction.atomic(durable=True):
@@ -57,13 +63,13 @@ def due(now: datetime) -> list[Intent]:
     return list(waiting.order_by("id")[:100])
 
 
-def update_customer_email(*, payer: Any, email: str, now: datetime) -> None:
-    """Have Stripe write to another address of this payer from now on."""
+def update_customer_email(*, payer: Any, now: datetime) -> None:
+    """Have Stripe write to this payer's present address from now on."""
     for customer in Customer.objects.filter(payer=payer):
         record(
             Intent.Kind.UPDATE_CUSTOMER,
             f"email:{customer.stripe_customer_id}:{uuid.uuid4()}",
-            {"customer": customer.stripe_customer_id, "email": email},
+            {"customer": customer.stripe_customer_id},
             now=now,
         )
 
@@ -134,33 +140,8 @@ def _cancel(request: Answer, key: str) -> Answer:
 
 
 def _refund(request: Answer, key: str) -> Answer:
-    """Give back the last paid invoice: all of it, or the share that was not used by `ended_at`."""
-    invoice = _last_paid(request["subscription"])
-    if invoice is None or not invoice.paid_through or not invoice.period_starts_at:
-        return {"amount": 0}
-    amount = invoice.amount_paid
-    if not request.get("full"):
-        amount = unused(amount, invoice.period_starts_at, invoice.paid_through, request["ended_at"])
-    payments = gateway.payments_of_invoice(invoice.id) if amount else []
-    if not payments:
-        return {"amount": 0}
-    return {"amount": amount, "refund": gateway.refund(payments[0], amount, key=key)}
-
-
-def unused(amount: int, starts_at: datetime, ends_at: datetime, at: int) -> int:
-    """The share of `amount` that pays for [at, ends_at), in the payer's favour to the unit."""
-    start, end = int(starts_at.timestamp()), int(ends_at.timestamp())
-    left = min(max(end - at, 0), end - start)
-    return -(-amount * left // (end - start)) if end > start else 0
-
-
-def _last_paid(subscription_id: str) -> gateway.Invoice | None:
-    paid = [
-        invoice
-        for invoice in gateway.subscription(subscription_id).invoices
-        if invoice.status == "paid" and invoice.amount_paid
-    ]
-    return max(paid, key=lambda invoice: invoice.created_at, default=None)
+    ended_at, full = request["ended_at"], bool(request.get("full"))
+    return refunds.give_back(request["subscription"], ended_at=ended_at, full=full, key=key)
 
 
 def _note_refund(request: Answer, answer: Answer, now: datetime) -> None:
@@ -195,8 +176,16 @@ def _note(kind: str, stripe_subscription_id: str, *, now: datetime, **data: Any)
 
 
 def _update_customer(request: Answer, key: str) -> Answer:
-    gateway.update_customer_email(request["customer"], request["email"], key=key)
+    """Send the address that holds now: of two changes, the later call never brings the older."""
+    customer = Customer.objects.select_related("payer").get(stripe_customer_id=request["customer"])
+    address = customer.payer.email
+    gateway.update_customer_email(request["customer"], address, key=f"{key}:{address}")
     return {}
+
+
+def _look_again(request: Answer, now: datetime) -> None:
+    """A page that cannot be closed was paid or has run out: it is to be settled."""
+    Checkout.objects.filter(id=request["checkout"]).update(check_at=now)
 
 
 def _nothing(_request: Answer, *_: Any) -> None:
@@ -209,7 +198,7 @@ Refused = Callable[[Answer, datetime], None]
 KINDS: dict[Intent.Kind, tuple[Call, Apply, Refused]] = {
     Intent.Kind.CREATE_CUSTOMER: (_create_customer, _keep_customer, _nothing),
     Intent.Kind.OPEN_CHECKOUT: (_open_checkout, _keep_checkout, _lose_checkout),
-    Intent.Kind.EXPIRE_CHECKOUT: (_expire_checkout, _nothing, _nothing),
+    Intent.Kind.EXPIRE_CHECKOUT: (_expire_checkout, _nothing, _look_again),
     Intent.Kind.CANCEL_SUBSCRIPTION: (_cancel, _nothing, _nothing),
     Intent.Kind.REFUND_SUBSCRIPTION: (_refund, _note_refund, _nothing),
     Intent.Kind.SET_RENEWAL: (_set_renewal, _note_renewal, _nothing),

@@ -92,7 +92,8 @@ def vacate(subject_id: UUID, *, actor: Any, now: datetime) -> None:
     seat = Seat.objects.filter(subject_id=subject_id).select_related("checkout").first()
     if seat is None:
         return
-    for checkout in Checkout.objects.filter(subject_id=subject_id, state__in=("opening", "open")):
+    pages = Checkout.objects.select_for_update(no_key=True).filter(subject_id=subject_id)
+    for checkout in pages.filter(state__in=(Checkout.State.OPENING, Checkout.State.OPEN)):
         _abandon(checkout, now=now)
     subscription = seat.subscription
     seat.delete()

@@ -41,6 +41,7 @@ def sync(stripe_subscription_id: str, *, now: datetime) -> Subscription:
     with transaction.atomic(durable=True):
         if checkout is not None:
             subjects.lock(checkout.subject_id)
+            checkout.refresh_from_db()  # Somebody may have abandoned it while we waited.
         mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
         if ticket > mirror.recorded_ticket:
             _record(mirror, fetched, checkout, ticket, now=now)
@@ -126,19 +127,24 @@ def _hold_seat(mirror: Subscription, checkout: Checkout, *, now: datetime) -> bo
     seat = Seat.objects.filter(subject_id=checkout.subject_id).first()
     if seat is not None and seat.subscription_id == mirror.pk:
         return True
-    if Grant.objects.filter(subscription=mirror).exists() or mirror.status in policy.ENDED:
-        return False  # It had its time, or it never will.
-    if seat is None and checkout.state != Checkout.State.ABANDONED:
+    if Grant.objects.filter(subscription=mirror).exists():
+        return False  # It had its time.
+    ended, ours = (
+        mirror.status in policy.ENDED,
+        seat is not None and seat.checkout_id == checkout.id,
+    )
+    if seat is not None and ours:
+        if not ended:
+            seat.checkout, seat.subscription = None, mirror
+            seat.save(update_fields=["checkout", "subscription"])
+        return not ended
+    if seat is None and not ended and checkout.state != Checkout.State.ABANDONED:
         Seat.objects.create(
             subject_id=checkout.subject_id,
             payer_id=checkout.payer_id,
             subscription=mirror,
             taken_at=now,
         )
-        return True
-    if seat is not None and seat.checkout_id == checkout.id:
-        seat.checkout, seat.subscription = None, mirror
-        seat.save(update_fields=["checkout", "subscription"])
         return True
     if subjects.cancel_and_refund(mirror, full=True, now=now):
         _note(mirror, "subscription_lost_its_seat", now=now)

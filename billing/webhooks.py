@@ -12,7 +12,6 @@ from django.db.models import F
 from billing import checkout, gateway, subscriptions
 from billing.models import StripeEvent
 
-GONE = "resource_missing"  # Stripe: what the event is about was deleted, or never was here
 BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds until the next try
 SUBSCRIPTION_EVENTS = {
     "customer.subscription.created",
@@ -68,7 +67,7 @@ def process(event_id: int, *, now: datetime) -> None:
     try:
         _bring_up_to_date(event, now=now)
     except Exception as error:
-        if not (isinstance(error, gateway.StripeRefused) and error.code == GONE):
+        if not (isinstance(error, gateway.StripeRefused) and error.code == gateway.GONE):
             _try_later(event, error, now=now)
             raise
         _close(answered, StripeEvent.State.IGNORED, str(error), now=now)

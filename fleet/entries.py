@@ -72,6 +72,12 @@ def entry(*, owner: Any, vehicle_id: UUID, now: datetime) -> Entry:
     return _entries([ownership.vehicle], owner, now=now)[0]
 
 
+def check_owner(*, owner: Any, vehicle_id: UUID) -> None:
+    """Raise NotInGarage unless the car is still this owner's."""
+    if not Ownership.objects.filter(owner=owner, vehicle_id=vehicle_id, ends_at=None).exists():
+        raise NotInGarage
+
+
 def check_may_buy(entry: Entry) -> None:
     """Raise MayNotBuy unless Premium is for sale for this car now."""
     if entry.hindrance is not None:

@@ -139,6 +139,7 @@ def subscribe(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
             lookup_key=request.POST.get("lookup_key", ""),
             return_url=request.build_absolute_uri(f"{page}?checkout=done"),
             cancel_url=request.build_absolute_uri(f"{page}?checkout=left"),
+            still_may=lambda: entries.check_owner(owner=request.user, vehicle_id=vehicle_id),
             now=now,
         )
     except entries.MayNotBuy as error:

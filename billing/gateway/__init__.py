@@ -14,12 +14,14 @@ from django.conf import settings
 
 from billing.gateway import values
 from billing.gateway.signatures import SignatureInvalid, verified_event
-from billing.gateway.values import Invoice, Price, Session, Subscription
+from billing.gateway.values import Invoice, Price, Refund, Session, Subscription
 
 __all__ = [
     "API_VERSION",
+    "GONE",
     "Invoice",
     "Price",
+    "Refund",
     "Session",
     "SignatureInvalid",
     "StripeAway",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 API_VERSION = stripe._api_version._ApiVersion.CURRENT  # noqa: SLF001 -- public nowhere else
+GONE = "resource_missing"  # Stripe's code for what was deleted, or never was
 TIMEOUT = (3, 10)  # seconds to connect and to answer
 
 
@@ -169,7 +172,7 @@ def cancel_subscription(subscription_id: str, *, key: str) -> None:
                 subscription_id, {"invoice_now": False, "prorate": False}, {"idempotency_key": key}
             )
         except stripe.InvalidRequestError as error:
-            if error.code != "resource_missing":
+            if error.code != GONE:
                 raise
 
 
@@ -198,11 +201,20 @@ def payments_of_invoice(invoice_id: str) -> list[str]:
         return [values.id_of(payment) for payment in payments if payment]
 
 
+def refunds(payment_intent: str) -> list[Refund]:
+    """Return what of a payment was given back, or is on its way back."""
+    with _speaking():
+        found = _client().v1.refunds.list({"payment_intent": payment_intent, "limit": 100})
+        made = [values.refund(one) for one in found.auto_paging_iter()]
+        return [one for one in made if one.status not in ("failed", "canceled")]
+
+
 def refund(payment_intent: str, amount: int, *, key: str) -> str:
     """Give back that much of a payment to the card it came from; return the refund's id."""
     with _speaking():
         made = _client().v1.refunds.create(
-            {"payment_intent": payment_intent, "amount": amount}, {"idempotency_key": key}
+            {"payment_intent": payment_intent, "amount": amount, "metadata": {"intent": key}},
+            {"idempotency_key": key},
         )
         return made.id
 
@@ -224,9 +236,7 @@ def _client() -> stripe.StripeClient:
 def _speaking() -> Iterator[None]:
     try:
         yield
-    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.IdempotencyError) as error:
-        raise StripeAway(str(error)) from error
-    except stripe.StripeError as error:
-        if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
-            raise StripeAway(str(error)) from error
+    except (stripe.InvalidRequestError, stripe.CardError) as error:
         raise StripeRefused(str(error.user_message or error), error.code or "") from error
+    except stripe.StripeError as error:  # Away, busy, or our key is wrong just now: it passes.
+        raise StripeAway(str(error)) from error

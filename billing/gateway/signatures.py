@@ -19,6 +19,8 @@ def verified_event(body: bytes, signature: str, *, wall: int) -> dict[str, Any]:
 
     Raises SignatureInvalid, or ValueError for a signed body that is no event.
     """
+    if not signature.isascii():
+        raise SignatureInvalid("A signature is plain ASCII.")
     for secret in settings.STRIPE_WEBHOOK_SECRETS:
         with contextlib.suppress(stripe.SignatureVerificationError, UnicodeDecodeError):
             stripe.WebhookSignature.verify_header(body, signature, secret, SIGNATURE_TOLERANCE)

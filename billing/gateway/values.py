@@ -49,6 +49,16 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """Money on its way back; `key` is that of the intent which asked for it, if one of ours did."""
+
+    id: str
+    amount: int
+    status: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """A subscription with its invoices, fetched at one moment."""
 
@@ -71,10 +81,12 @@ def _at(seconds: int | None) -> datetime | None:
 
 
 def id_of(value: Any) -> str:
+    """The id of what Stripe gives as an id or as the object itself; empty for nothing."""
     return value if isinstance(value, str) else value.id if value else ""
 
 
 def price(price: Any) -> Price:
+    """A price as Stripe's library gives it, as ours."""
     return Price(
         id=price.id,
         product=id_of(price.product),
@@ -86,6 +98,7 @@ def price(price: Any) -> Price:
 
 
 def session(value: Any) -> Session:
+    """A Checkout Session as Stripe's library gives it, as ours."""
     return Session(
         id=value.id,
         url=value.url or "",
@@ -96,6 +109,7 @@ def session(value: Any) -> Session:
 
 
 def subscription(value: Any, invoices: tuple[Invoice, ...]) -> Subscription:
+    """A subscription as Stripe's library gives it, with its invoices, as ours."""
     item = value["items"].data[0]
     card = getattr(value.default_payment_method, "card", None)
     # Stripe says "at the period's end" in one of two ways (facts.md: the flexible trap).
@@ -117,6 +131,7 @@ def subscription(value: Any, invoices: tuple[Invoice, ...]) -> Subscription:
 
 
 def invoice(value: Any) -> Invoice:
+    """An invoice as Stripe's library gives it, as ours; its periods are its subscription's."""
     periods = [line.period for line in value.lines.data if _is_subscription_line(line)]
     return Invoice(
         id=value.id,
@@ -135,3 +150,9 @@ def invoice(value: Any) -> Invoice:
 
 def _is_subscription_line(line: Any) -> bool:
     return bool(line.parent) and line.parent.type == "subscription_item_details"
+
+
+def refund(value: Any) -> Refund:
+    """Read a refund."""
+    key = value.metadata["intent"] if value.metadata and "intent" in value.metadata else ""
+    return Refund(id=value.id, amount=value.amount, status=value.status or "", key=key)

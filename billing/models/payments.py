@@ -57,7 +57,11 @@ class Checkout(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["check_at"], condition=Q(state="open"), name="checkout_to_check")
+            models.Index(
+                fields=["check_at"],
+                condition=Q(state__in=["open", "abandoned"]),
+                name="checkout_to_check",
+            )
         ]
         constraints = [
             models.CheckConstraint(

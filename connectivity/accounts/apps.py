@@ -9,3 +9,7 @@ class AccountsConfig(AppConfig):
     name = "connectivity.accounts"
     label = "accounts"
     verbose_name = "People"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        from connectivity.accounts import receivers  # noqa: F401 -- to be imported is all it is for

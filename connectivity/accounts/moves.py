@@ -49,7 +49,7 @@ def move(*, user_id: UUID, email: str, reason: str, actor: Any, now: datetime) -
         facts = {"old": old, "new": email, "reason": reason}
         event_id = events.record("account_moved", payer=user, actor=actor, data=facts, now=now)
         _tell(event_id, user, old, now=now)
-        intents.update_customer_email(payer=user, email=email, now=now)
+        intents.update_customer_email(payer=user, now=now)
     return True
 
 

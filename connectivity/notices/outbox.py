@@ -1,6 +1,8 @@
 """The mails that are to be sent: written with what they tell of, sent once, tried until sent."""
 
+import time
 from datetime import datetime, timedelta
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 import structlog
@@ -11,6 +13,7 @@ from django.utils import translation
 
 from connectivity.notices.models import Notice
 
+AT_MOST = 20  # seconds in one go: a mail server that hangs is not to take a worker for good
 BACKOFF = (5, 30, 120, 600, 3600)  # seconds until the next try
 log = structlog.get_logger()
 
@@ -50,8 +53,10 @@ def send_due(*, limit: int = 50, now: datetime) -> int:
 
     Each is sent in a transaction of its own, so that a crash repeats one mail at the most.
     """
-    sent = 0
+    sent, until = 0, time.monotonic() + AT_MOST
     for _ in range(limit):
+        if time.monotonic() > until:
+            break
         with transaction.atomic(durable=True):
             waiting = Notice.objects.select_for_update(skip_locked=True)
             notice = waiting.filter(sent_at=None, next_attempt_at__lte=now).order_by("id").first()
@@ -76,10 +81,20 @@ def _send(notice: Notice, *, now: datetime) -> bool:
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with one mail, the others go out
         wait = BACKOFF[min(notice.attempts, len(BACKOFF) - 1)]
         notice.attempts += 1
-        notice.error = f"{type(error).__name__}: {error}"[:500]
+        notice.error = _reason(error)
         notice.next_attempt_at = now + timedelta(seconds=wait)
-        log.warning("mail_not_sent", notice=notice.pk, error=str(error))
+        log.warning("mail_not_sent", notice=notice.pk, error=notice.error)
     else:
         notice.sent_at, notice.error = now, ""
     notice.save()
     return notice.sent_at is not None
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address that a mail server likes to quote."""
+    if isinstance(error, SMTPRecipientsRefused):
+        codes = sorted({str(code) for code, _ in error.recipients.values()})
+        return f"SMTPRecipientsRefused: {', '.join(codes)}"
+    if isinstance(error, SMTPResponseException):
+        return f"{type(error).__name__}: {error.smtp_code}"
+    return f"{type(error).__name__}: {error}"[:500]

@@ -47,7 +47,7 @@ def _premium_started(event: Any, now: datetime) -> Iterator[Mail]:
         return
     terms = standing.standing(event.subject_id, payer=event.payer, now=now)
     yield Mail(
-        "premium_started",
+        "trial_started" if terms.state == "trialing" else "premium_started",
         event.payer,
         {
             **_car(event.subject_id),

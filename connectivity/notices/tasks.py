@@ -7,7 +7,7 @@ import structlog
 from celery import shared_task
 from django.db import transaction
 
-from billing import clock, events
+from billing import clock, events, locks
 from connectivity.notices import outbox, rules
 from fleet import events as fleet_events
 
@@ -17,7 +17,13 @@ log = structlog.get_logger()
 
 @shared_task
 def sweep() -> None:
-    """Tell people what happened since the last time."""
+    """Tell people what happened since the last time; one worker at a time waits for the mail."""
+    with locks.only_one("notices.sweep") as mine:
+        if mine:
+            _sweep()
+
+
+def _sweep() -> None:
     now = clock.now()
     for source, journal in (("billing", events.journal), ("fleet", fleet_events.journal)):
         with transaction.atomic(durable=True):

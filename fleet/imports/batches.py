@@ -69,6 +69,7 @@ def _add(lines: Sequence[Line], *, now: datetime) -> None:
             at=now,
             vehicle=vehicle,
             data={"line": line.number, "connectivity": line.connectivity},
+            noticed_at=now,  # Nobody is told of an import, and there are millions.
         )
         for vehicle, line in pairs
     )
@@ -185,6 +186,7 @@ def _change(changes: Sequence[_Change], *, now: datetime) -> None:
             at=now,
             vehicle=change.vehicle,
             data={name: str(value) for name, value in change.facts.items()},
+            noticed_at=now,
         )
         for change in changes
     )

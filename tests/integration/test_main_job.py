@@ -2,25 +2,15 @@
 
 import pytest
 
-from billing import checkout, clock, standing
+from billing import clock, standing
 from billing.models import DomainEvent, Grant, Seat, StripeEvent, Subject, Subscription
 from fleet import carlines
 from fleet.models import Delivery
 from tests.factories import body, make_car, make_user
+from tests.integration.billing.buying import start
 from tests.integration.conftest import Stripe, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def start(payer, car, lookup_key: str = "premium_monthly_usd") -> str:
-    return checkout.start(
-        payer=payer,
-        subject_id=car.vehicle.id,
-        lookup_key=lookup_key,
-        return_url="http://localhost/back",
-        cancel_url="http://localhost/left",
-        now=clock.now(),
-    )
 
 
 def test_an_owner_pays_and_the_car_has_premium(stripe: Stripe) -> None:

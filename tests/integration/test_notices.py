@@ -1,10 +1,15 @@
 """People are told once, in their language, and a mail that could not go out goes out later."""
 
+from smtplib import SMTPRecipientsRefused
+from threading import Event, Thread
+
 import pytest
 from django.core import mail
+from django.db import connection
 
 from billing.models import DomainEvent
-from connectivity.notices import outbox
+from billing.standing import Standing
+from connectivity.notices import outbox, rules
 from connectivity.notices.models import Notice
 from connectivity.notices.tasks import sweep
 from fleet.models import DomainEvent as FleetEvent
@@ -120,3 +125,75 @@ def test_one_mail_that_cannot_be_written_holds_up_no_other(now) -> None:
     outbox.send_due(now=now)
     assert [sent.subject for sent in mail.outbox] == ["We have sent back $1.00"]
     assert "no_such_template" in Notice.objects.get(template="no_such_template").error
+
+
+def test_a_trial_is_not_thanked_for_with_a_payment(now, monkeypatch) -> None:
+    owner = make_user()
+    car = make_car(owner)
+    monkeypatch.setattr(
+        rules.standing,
+        "standing",
+        lambda *_a, **_k: Standing(
+            "premium",
+            "trial",
+            None,
+            "trialing",
+            unit_amount=1000,
+            currency="usd",
+            interval="month",
+            paid_through=now,
+        ),
+    )
+    granted(owner, car, now)
+    sweep()
+    assert "Nothing has been charged yet" in mail.outbox[0].body
+    assert "payment is confirmed" not in mail.outbox[0].body
+
+
+def test_a_refused_address_is_in_no_log(now, caplog, monkeypatch) -> None:
+    person = make_user("somebody@example.com")
+
+    def refuse(_mail: mail.EmailMessage) -> None:
+        raise SMTPRecipientsRefused({person.email: (550, b"no such user")})
+
+    monkeypatch.setattr(mail.EmailMessage, "send", refuse)
+    outbox.tell(
+        source="billing",
+        event_id=1,
+        template="account_moved_old",
+        recipient=person.email,
+        user=person,
+        context={},
+        now=now,
+    )
+    outbox.send_due(now=now)
+    assert Notice.objects.get().error == "SMTPRecipientsRefused: 550"
+    assert person.email not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_worker_at_a_time_waits_for_the_mail_server(now, monkeypatch) -> None:
+    inside, both = Event(), Event()
+    calls: list[int] = []
+
+    def hang(_mail: mail.EmailMessage) -> None:
+        calls.append(1)
+        inside.set()
+        both.wait(10)
+
+    monkeypatch.setattr(mail.EmailMessage, "send", hang)
+    owner = make_user()
+    granted(owner, make_car(owner), now)
+
+    def work() -> None:
+        sweep()
+        connection.close()
+
+    first = Thread(target=work)
+    first.start()
+    assert inside.wait(10)
+    granted(owner, make_car(owner), now)
+    sweep()
+    both.set()
+    first.join()
+    assert len(calls) == 1

@@ -16,5 +16,6 @@ def start(payer: Any, car: Car, lookup_key: str = MONTHLY) -> str:
         lookup_key=lookup_key,
         return_url="http://localhost/back",
         cancel_url="http://localhost/left",
+        still_may=lambda: None,
         now=clock.now(),
     )

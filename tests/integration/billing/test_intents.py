@@ -4,6 +4,7 @@ from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
+from allauth.account.signals import email_changed
 from django.db import connection
 
 from billing import clock, gateway, intents, locks, tasks
@@ -19,17 +20,20 @@ def test_the_payers_new_address_reaches_stripe(stripe: Stripe) -> None:
     owner = make_user()
     start(owner, make_car(owner))
     customer = Customer.objects.get().stripe_customer_id
-    intents.update_customer_email(payer=owner, email="new@example.com", now=clock.now())
-    assert stripe.get(f"customers/{customer}")["email"] == owner.email
+    owner.email = "new@example.com"
+    owner.save()
+    intents.update_customer_email(payer=owner, now=clock.now())
+    assert stripe.get(f"customers/{customer}")["email"] != owner.email
     tasks.sweep()
     assert stripe.get(f"customers/{customer}")["email"] == "new@example.com"
 
 
 def test_what_stripe_refuses_for_good_is_not_tried_again(stripe: Stripe) -> None:
+    Customer.objects.create(payer=make_user(), currency="usd", stripe_customer_id="cus_gone")
     intent = intents.record(
         Intent.Kind.UPDATE_CUSTOMER,
         "email:gone",
-        {"customer": "cus_gone", "email": "a@example.com"},
+        {"customer": "cus_gone"},
         now=clock.now(),
     )
     with pytest.raises(gateway.StripeRefused, match="No such customer"):
@@ -53,7 +57,9 @@ def test_one_failing_intent_holds_up_no_other(stripe: Stripe, moving_clock) -> N
     start(owner, make_car(owner))
     now = clock.now()
     broken = intents.record(Intent.Kind.EXPIRE_CHECKOUT, "expire:x", {}, now=now)
-    intents.update_customer_email(payer=owner, email="new@example.com", now=now)
+    owner.email = "new@example.com"
+    owner.save()
+    intents.update_customer_email(payer=owner, now=now)
     tasks.sweep()
     broken.refresh_from_db()
     assert broken.answered_at is None
@@ -80,3 +86,34 @@ def test_of_two_sweeps_at_once_one_works() -> None:
     other.join()
     with locks.only_one("billing.sweep") as mine:
         assert mine
+
+
+def test_of_two_moves_the_later_address_stays(stripe: Stripe, moving_clock) -> None:
+    owner = make_user()
+    start(owner, make_car(owner))
+    customer = Customer.objects.get().stripe_customer_id
+    for address, faults in (("typo@example.com", 3), ("right@example.com", 0)):
+        owner.email = address
+        owner.save()
+        intents.update_customer_email(payer=owner, now=clock.now())
+        if faults:
+            stripe.control(
+                "faults", kind="error", times=faults, method="POST", path="/v1/customers"
+            )
+        tasks.sweep()
+    moving_clock.advance(hours=1)
+    tasks.sweep()
+    assert stripe.get(f"customers/{customer}")["email"] == "right@example.com"
+
+
+def test_a_persons_own_change_of_address_reaches_stripe_too(stripe: Stripe) -> None:
+    owner = make_user()
+    start(owner, make_car(owner))
+    owner.email = "moved@example.com"
+    owner.save()
+    email_changed.send(
+        sender=None, request=None, user=owner, from_email_address=None, to_email_address=None
+    )
+    tasks.sweep()
+    customer = Customer.objects.get().stripe_customer_id
+    assert stripe.get(f"customers/{customer}")["email"] == "moved@example.com"

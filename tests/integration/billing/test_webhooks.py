@@ -80,9 +80,10 @@ def test_the_same_event_fifty_times_at_once_is_stored_once() -> None:
         {"signature": ""},
         {"signature": "t=1,v1=abc"},
         {"signature": "nonsense"},
+        {"signature": "t=1,v1=\xe9"},
         {"signature": f"t={int(time.time())}"},
     ],
-    ids=["other secret", "old", "future", "none", "1970", "nonsense", "no v1"],
+    ids=["other secret", "old", "future", "none", "1970", "nonsense", "not ASCII", "no v1"],
 )
 def test_what_stripe_has_not_signed_just_now_is_refused(forged) -> None:
     answer = post(an_event(), **forged)
