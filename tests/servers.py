@@ -1,4 +1,4 @@
-"""A pytest plugin, loaded by name before Django's settings: the real servers that the suite runs on.
+"""A pytest plugin, loaded before Django's settings: the real servers that the suite runs on.
 
 The first process starts one PostgreSQL; each xdist worker has its own database in it (by
 pytest-django), its own two Valkeys and its own clock. Nothing outlives the run.

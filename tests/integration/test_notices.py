@@ -9,7 +9,7 @@ from django.db import connection
 
 from billing.models import DomainEvent
 from billing.standing import Standing
-from connectivity.notices import outbox, rules
+from connectivity.notices import outbox
 from connectivity.notices.models import Notice
 from connectivity.notices.tasks import sweep
 from fleet.models import DomainEvent as FleetEvent
@@ -131,8 +131,7 @@ def test_a_trial_is_not_thanked_for_with_a_payment(now, monkeypatch) -> None:
     owner = make_user()
     car = make_car(owner)
     monkeypatch.setattr(
-        rules.standing,
-        "standing",
+        "billing.standing.standing",
         lambda *_a, **_k: Standing(
             "premium",
             "trial",

@@ -49,7 +49,8 @@ def test_a_sale_while_a_sync_waits_for_the_lock(stripe: Stripe, owner, car, monk
     stripe.control("webhooks/hold")
     stripe.pay(start(owner, car))
     subscription = stripe.get("subscriptions")["data"][0]["id"]
-    lock, sold = subjects.lock, []
+    lock = subjects.lock
+    sold: list[bool] = []
 
     def sell_elsewhere() -> None:
         sell(car, owner)

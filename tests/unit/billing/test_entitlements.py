@@ -35,7 +35,7 @@ CASES = [
     ("nobody granted anything", [], 150, NOTHING),
     ("a second before the start", [PAID], 99, Entitlement("standard", (), "none", 100)),
     ("at the start", [PAID], 100, Entitlement("premium", ("extra", "film"), "subscription", 200)),
-    ("the last second", [PAID], 199, Entitlement("premium", ("extra", "film"), "subscription", 200)),
+    ("last second", [PAID], 199, Entitlement("premium", ("extra", "film"), "subscription", 200)),
     ("at the end", [PAID], 200, NOTHING),
     (
         "without an end",
