@@ -44,6 +44,8 @@ DATABASES = {
     "default": {
         **given.DATABASE,
         "CONN_MAX_AGE": 0,
+        # Or else, after a restart of PostgreSQL, the pool hands out each of its dead connections.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
             "connect_timeout": 5,

@@ -146,7 +146,7 @@ def test_a_value_of_another_type_is_passed_over_and_replaced(car, site, key) -> 
     assert site.type(name) == b"string"
 
 
-@pytest.mark.parametrize("poison", [b"garbage", b"", b"list"])
+@pytest.mark.parametrize("poison", [b"garbage", b"", b"99999garbage", b"list"])
 def test_a_poisoned_value_does_not_hold_up_what_is_published_with_it(car, site, poison) -> None:
     other = make_car()
     site.delete(key_of(car))

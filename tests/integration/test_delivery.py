@@ -5,7 +5,7 @@ import threading
 import pytest
 import redis
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from billing import clock, subjects
@@ -235,7 +235,6 @@ def in_threads(*work) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_several_publishers_each_change_is_carried_once(settings) -> None:
-    settings.CELERY_TASK_ALWAYS_EAGER = False
     there = settings.SITES
     settings.SITES = {"local": AWAY}  # so that nothing goes out by itself
     make_fleet(200)
@@ -251,6 +250,30 @@ def test_of_several_publishers_each_change_is_carried_once(settings) -> None:
     assert not Change.objects.exists()
     assert len(at_site()) == 200
     assert Delivery.objects.filter(state="sent").count() == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_publisher_that_hangs_holds_up_its_own_changes_only(settings) -> None:
+    there = settings.SITES
+    settings.SITES = {"local": AWAY}  # so that nothing goes out by itself
+    cars = make_fleet(5)
+    settings.SITES = there
+    took, told = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with transaction.atomic():
+            assert len(subjects.unsent("local", 2)) == 2
+            took.set()
+            assert told.wait(5), "the other publisher waited"
+
+    def carry() -> None:
+        took.wait(5)
+        assert publish() == 3
+        told.set()
+
+    in_threads(hang, carry)
+    assert publish() == 2
+    assert len(at_site()) == len(cars)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.db import connection
 
 from billing import clock
@@ -166,20 +167,24 @@ def test_a_body_that_never_comes_holds_up_nobody(edge: Edge, car) -> None:
 # Servers that come and go
 
 
-def test_it_answers_on_when_its_connections_were_cut(edge: Edge) -> None:
+def test_it_answers_on_when_its_connections_were_cut(edge: Edge, settings) -> None:
     """As a restart of PostgreSQL does; the first call may find out, no later one may suffer."""
+    car = make_car()
+    token = credentials.issue(car.vehicle, int(clock.unix()) + 60)
     for _ in range(3):
-        car = make_car()
-        token = credentials.issue(car.vehicle, int(clock.unix()) + 60)
-        said = edge.ask("GET", CHECK, Authorization=f"Bearer {token}")
-        assert said.status in (200, 503)
-        again = edge.ask("GET", CHECK, Authorization=f"Bearer {token}")
-        assert again.status == 200
+        statuses = []
+        for _ in range(2):
+            with redis.Redis.from_url(settings.SITES["local"]) as site:
+                site.flushdb()  # so that PostgreSQL is asked
+            statuses.append(edge.ask("GET", CHECK, Authorization=f"Bearer {token}").status)
+        assert statuses[0] in (200, 503)
+        assert statuses[1] == 200
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+            assert cursor.fetchall()
 
 
 def test_without_postgresql_the_check_goes_on_and_the_rest_says_not_now(car, tmp_path) -> None:
