@@ -45,5 +45,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # One line per call to Stripe and per answer says little that the journal does not.
         "stripe": {"level": "WARNING"},
+        # Sweeps come every few seconds; that one came and went well is no news.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
