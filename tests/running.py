@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
+
 ROOT = Path(__file__).resolve().parents[1]
 SUPERVISOR = (sys.executable, "-m", "connectivity.local")
 RELEASE_ALL = """
@@ -55,6 +57,11 @@ class Run:
     def said(self) -> str:
         """What it has printed."""
         return self.output.read_text()
+
+    def joined(self) -> dict[str, str]:
+        """The environment that it leaves for a command in another shell."""
+        values = dotenv_values(self.data_dir / "embedded.env")
+        return {name: value or "" for name, value in values.items()}
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of manage.py in another shell, which joins this system."""

@@ -4,63 +4,25 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
 import psycopg
 import pytest
-from dotenv import dotenv_values
 from redis import Redis
 
 from connectivity.local.claim import leftovers
+from tests.running import ROOT, SUPERVISOR, Run, fresh_shell, soon, started
 
-ROOT = Path(__file__).resolve().parents[2]
-SUPERVISOR = (sys.executable, "-m", "connectivity.local")
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.xdist_group("run"),
     pytest.mark.timeout(300),
 ]
-
-
-@dataclass
-class Run:
-    """A `make run` of this test's own."""
-
-    environ: dict[str, str]
-    process: subprocess.Popen[bytes]
-    output: Path
-
-    @property
-    def data_dir(self) -> Path:
-        return Path(self.environ["APP_DATA_DIR"])
-
-    def url(self, variable: str, path: str) -> str:
-        return f"http://localhost:{self.environ[variable]}{path}"
-
-    def said(self) -> str:
-        return self.output.read_text()
-
-    def joined(self) -> dict[str, str]:
-        """The environment that it leaves for a command in another shell."""
-        values = dotenv_values(self.data_dir / "embedded.env")
-        return {name: value or "" for name, value in values.items()}
-
-
-def soon(check: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while not check():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def left_in(data_dir: Path) -> list[str]:
@@ -83,42 +45,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """What a fresh shell holds, and ports and a data directory of this test's own."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    names = ("WEB_PORT", "EDGE_PORT", "SANDBOX_PORT", "SANDBOX_SMTP_PORT")
-    return kept | {name: str(free_port()) for name in names} | {"APP_DATA_DIR": f"{tmp_path}/var"}
-
-
-@contextlib.contextmanager
-def started(environ: dict[str, str], *command: str) -> Iterator[Run]:
-    """Run it until it says that it runs; whatever happens then, nothing of it stays."""
-    output = Path(environ["APP_DATA_DIR"]).with_name("output")
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            command or SUPERVISOR,
-            cwd=ROOT,
-            env=environ,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-    run = Run(environ, process, output)
-    try:
-        assert soon(lambda: "is running" in run.said() or process.poll() is not None, 120)
-        assert process.poll() is None, run.said()
-        yield run
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
+    return fresh_shell(tmp_path)
 
 
 def refused(environ: dict[str, str]) -> str:
