@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from environs import Env, EnvValidationError
+from environs import Env, EnvValidationError, ValidationError
 
+KEYS = "each key, newest first, is 32 random bytes in base64url without padding"
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = Env(eager=False)
 
@@ -21,10 +24,18 @@ def _join_running_system() -> None:
 
 
 def _sites(text: str) -> dict[str, str]:
-    sites = json.loads(text)
+    try:
+        sites = json.loads(text)
+    except ValueError:
+        sites = None
     if not isinstance(sites, dict) or not sites:
-        raise ValueError("SITES is a JSON object: data centre name -> Redis URL")
+        raise ValidationError("It is a JSON object: data centre name -> Redis URL.")
     return {str(name): str(url) for name, url in sites.items()}
+
+
+def _are_keys(values: list[str] | None) -> bool:
+    """Whether each is 32 bytes; a missing variable is reported as missing, not here."""
+    return values is None or (bool(values) and all(map(_KEY.fullmatch, values)))
 
 
 def seal(rules: list[tuple[bool, str]]) -> None:
@@ -85,6 +96,8 @@ seal(
             not DEBUG and bool(SITES) and BROKER_URL in (SITES or {}).values(),
             "BROKER_URL: it is also a site's; emptying a cache must not empty the queue",
         ),
+        (not _are_keys(LEASE_SIGNING_KEYS), f"LEASE_SIGNING_KEYS: {KEYS}"),
+        (not _are_keys(VEHICLE_TOKEN_KEYS), f"VEHICLE_TOKEN_KEYS: {KEYS}"),
         (bool(SITES) and SITE not in (SITES or {}), f"SITE: {SITE!r} is not one of SITES"),
     ]
 )

@@ -121,7 +121,7 @@ def test_a_report_and_a_code_over_real_http(edge: Edge, car) -> None:
 
 
 def test_a_fault_of_ours_is_a_problem_and_in_the_log(django_db_setup, car, tmp_path) -> None:
-    with running_edge(tmp_path, LEASE_SIGNING_KEYS="nonsense") as broken:
+    with running_edge(tmp_path, DJANGO_SETTINGS_MODULE="tests.data.broken_edge") as broken:
         told = problem(broken.ask("GET", CHECK, **bearer(car)), 500)
         problem(broken.ask("GET", "/vehicle/v1/keys"), 500)
         assert told["instance"].removeprefix("urn:request:") in broken.log.read_text()
