@@ -16,7 +16,8 @@
     }
   }
   localise(document)
-  document.addEventListener('htmx:load', event => localise(event.detail.elt))
+  // Before the browser paints what has come, so that no time of day flickers.
+  document.addEventListener('htmx:afterSwap', () => localise(document))
 
   // A hidden tab asks nothing; it asks at once when somebody looks again.
   document.addEventListener('htmx:beforeRequest', event => {
