@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from billing import gateway, intents, subjects, subscriptions
+from billing import gateway, intents, queries, subjects, subscriptions
 from billing.gateway import StripeAway, StripeRefused
 from billing.models import Checkout, Customer, DomainEvent, Grant, Intent, Seat, StripePrice
 
@@ -63,7 +63,8 @@ def start(
     `still_may` is called under the subject's lock and raises if the payer may no longer buy. Raises
     NotOnSale, SeatTaken, AlreadySubscribed, StripeAway, StripeRefused.
     """
-    price = StripePrice.objects.filter(lookup_key=lookup_key).first()
+    sold = lookup_key in queries.catalog().prices
+    price = StripePrice.objects.filter(lookup_key=lookup_key).first() if sold else None
     if price is None:
         raise NotOnSale(f"There is no price {lookup_key!r}.")
     _clear_stale(payer=payer, subject_id=subject_id, lookup_key=lookup_key, now=now)

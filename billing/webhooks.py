@@ -4,6 +4,7 @@ An event is a hint that something has changed: what has, is fetched. It is done 
 that began after its receipt is recorded, so lost order, repeats and delays change nothing.
 """
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db.models import F
 from billing import checkout, gateway, subscriptions
 from billing.models import StripeEvent
 
+ID = re.compile(r"[a-z]+_[A-Za-z0-9_]{1,200}")  # Stripe's form; it goes into addresses
 BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds until the next try
 SUBSCRIPTION_EVENTS = {
     "customer.subscription.created",
@@ -67,10 +69,13 @@ def process(event_id: int, *, now: datetime) -> None:
     try:
         _bring_up_to_date(event, now=now)
     except Exception as error:
-        if not (isinstance(error, gateway.StripeRefused) and error.code == gateway.GONE):
+        if not isinstance(error, gateway.StripeRefused):
             _try_later(event, error, now=now)
             raise
-        _close(answered, StripeEvent.State.IGNORED, str(error), now=now)
+        # A refusal is final: what was deleted is of no interest, the rest is for people to look at.
+        gone = error.code == gateway.GONE
+        state = StripeEvent.State.IGNORED if gone else StripeEvent.State.PARKED
+        _close(answered, state, str(error), now=now)
     else:
         _close(answered, StripeEvent.State.HANDLED, "", now=now)
 
@@ -138,4 +143,4 @@ def _subscription_id(kind: str, payload: dict[str, Any]) -> str:
         parent = found.get("parent") or {}
         details = parent.get("subscription_details") if isinstance(parent, dict) else None
         named = details.get("subscription") if isinstance(details, dict) else None
-    return named[:255] if isinstance(named, str) else ""
+    return named if isinstance(named, str) and ID.fullmatch(named) else ""

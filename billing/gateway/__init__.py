@@ -32,7 +32,8 @@ __all__ = [
 
 API_VERSION = stripe._api_version._ApiVersion.CURRENT  # noqa: SLF001 -- public nowhere else
 GONE = "resource_missing"  # Stripe's code for what was deleted, or never was
-TIMEOUT = (3, 10)  # seconds to connect and to answer
+TIMEOUT = (2, 4)  # seconds to connect and to answer: a person is waiting
+RETRIES = 1  # the sweep and the next click are the others
 
 
 class StripeAway(Exception):
@@ -224,7 +225,10 @@ def _client_for(key: str, base: str) -> stripe.StripeClient:
     stripe.enable_telemetry = False
     addresses: Any = {"base_addresses": {"api": base}} if base else {}
     return stripe.StripeClient(
-        key, max_network_retries=2, http_client=stripe.RequestsClient(timeout=TIMEOUT), **addresses
+        key,
+        max_network_retries=RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT),
+        **addresses,
     )
 
 

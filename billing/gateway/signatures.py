@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import math
 from typing import Any
 
 import stripe
 from django.conf import settings
 
+LONGEST_ID = 255  # characters
 SIGNATURE_TOLERANCE = 300  # seconds, either way
 
 
@@ -31,7 +33,29 @@ def verified_event(body: bytes, signature: str, *, wall: int) -> dict[str, Any]:
     stamps = (part[2:] for part in signature.split(",") if part.startswith("t="))
     if int(next(stamps)) > wall + SIGNATURE_TOLERANCE:
         raise SignatureInvalid("The signature comes from the future.")
-    event = json.loads(body)
-    if not isinstance(event, dict) or not isinstance(event.get("id"), str):
+    return _event(body)
+
+
+def _event(body: bytes) -> dict[str, Any]:
+    """Read an event; one that PostgreSQL could not store is none. Raises ValueError."""
+    try:
+        event = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+        text = json.dumps(event, ensure_ascii=False)
+        text.encode()  # A lone surrogate is no text.
+    except RecursionError:
+        raise ValueError("The body is nested too deeply.") from None
+    if "\\u0000" in text or not isinstance(event, dict):
+        raise ValueError("The body is signed but is no event.")
+    stripe_id = event.get("id")
+    if not isinstance(stripe_id, str) or not 0 < len(stripe_id) <= LONGEST_ID:
         raise ValueError("The body is signed but is no event.")
     return event
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON number.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)

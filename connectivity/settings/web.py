@@ -27,6 +27,7 @@ WSGI_APPLICATION = "connectivity.wsgi.application"
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "connectivity.middleware.no_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -40,6 +41,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "connectivity.middleware.private_pages",
+    "connectivity.middleware.Outage",
 ]
 
 TEMPLATES = [
@@ -125,7 +128,7 @@ USERSESSIONS_TRACK_ACTIVITY = False
 
 globals().update(given.EMAIL or {})
 DEFAULT_FROM_EMAIL = given.DEFAULT_FROM_EMAIL
-EMAIL_TIMEOUT = 10
+EMAIL_TIMEOUT = 5  # seconds; a person may be waiting for a code
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -146,7 +146,7 @@ def test_a_payment_that_nobody_announced_is_found_once_the_payer_is_back(
 
 
 def test_stripe_is_away_and_nothing_is_half_done(stripe: Stripe, owner, car) -> None:
-    stripe.control("faults", kind="error", times=3, method="POST", path="/v1/checkout/sessions")
+    stripe.control("faults", kind="error", times=2, method="POST", path="/v1/checkout/sessions")
     with pytest.raises(checkout.StripeAway):
         start(owner, car)
     url = start(owner, car)
@@ -157,7 +157,7 @@ def test_stripe_is_away_and_nothing_is_half_done(stripe: Stripe, owner, car) -> 
 
 def test_stripe_acted_but_its_answer_was_lost(stripe: Stripe, owner, car) -> None:
     stripe.control(
-        "faults", kind="drop_after", times=3, method="POST", path="/v1/checkout/sessions"
+        "faults", kind="drop_after", times=2, method="POST", path="/v1/checkout/sessions"
     )
     with pytest.raises(checkout.StripeAway):
         start(owner, car)
@@ -170,7 +170,7 @@ def test_a_process_that_died_before_the_answer_is_made_good(
     stripe: Stripe, owner, car, moving_clock
 ) -> None:
     stripe.control(
-        "faults", kind="drop_after", times=3, method="POST", path="/v1/checkout/sessions"
+        "faults", kind="drop_after", times=2, method="POST", path="/v1/checkout/sessions"
     )
     with pytest.raises(checkout.StripeAway):
         start(owner, car)

@@ -104,7 +104,19 @@ def test_a_body_that_was_changed_on_the_way_is_refused() -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("body", ["[]", "{}", "null", "7", '"evt"', "{", '{"id": 7}'])
+NO_EVENTS = [
+    *("[]", "{}", "null", "7", '"evt"', "{", '{"id": 7}', '{"id": ""}'),
+    '{"id": "evt_1\\u0000"}',
+    '{"id": "evt_1", "data": {"x": "\\u0000"}}',
+    '{"id": "evt_1", "data": "\\ud800"}',
+    '{"id": "evt_1", "data": NaN}',
+    '{"id": "evt_1", "data": 1e999}',
+    f'{{"id": "evt_{"x" * 5000}"}}',
+    "[" * 50_000 + "]" * 50_000,
+]
+
+
+@pytest.mark.parametrize("body", NO_EVENTS, ids=range(len(NO_EVENTS)))
 def test_a_signed_body_that_is_no_event_is_refused(body: str) -> None:
     answer = post(body)
     assert answer.status_code == 400
@@ -233,3 +245,10 @@ def test_an_event_about_what_was_deleted_is_ignored_for_good(stripe: Stripe) -> 
     event = StripeEvent.objects.get(stripe_subscription_id="sub_gone")
     assert event.state == "ignored"
     assert "sub_gone" in event.error
+
+
+def test_an_id_that_would_lead_elsewhere_is_none(stripe: Stripe) -> None:
+    strange = {"object": {"id": "../../v1/customers", "object": "subscription"}}
+    assert post(an_event(type="customer.subscription.updated", data=strange)).status_code == 200
+    event = StripeEvent.objects.get(type="customer.subscription.updated")
+    assert (event.stripe_subscription_id, event.state) == ("", "handled")
