@@ -120,12 +120,20 @@ def _terms(subscription: Subscription) -> dict[str, Any]:
         "unit_amount": subscription.unit_amount,
         "currency": subscription.currency,
         "interval": subscription.interval,
-        "next_charge_at": subscription.period_ends_at if subscription.renews else None,
+        "next_charge_at": _next_charge_at(subscription),
         "paid_through": subscription.paid_through,
         "ends_at": subscription.ends_at,
         "card_brand": subscription.card_brand,
         "card_last4": subscription.card_last4,
     }
+
+
+def _next_charge_at(subscription: Subscription) -> datetime | None:
+    """When Stripe charges next: it moves the period about an hour before it charges for it."""
+    if not subscription.renews:
+        return None
+    paid, end = subscription.paid_through, subscription.period_ends_at
+    return paid if paid and end and paid < end else end
 
 
 def _at(instant: int | None) -> datetime | None:

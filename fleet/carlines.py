@@ -4,7 +4,7 @@ It must never say "active" of anything that the car has not confirmed.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -39,20 +39,36 @@ class CarLine:
 
 
 def car_line(vehicle: Vehicle, *, now: datetime) -> CarLine:
-    """What is known of this car."""
-    return car_lines([vehicle], now=now)[vehicle.id]
+    """What is known of this car, whoever owned it when."""
+    return car_lines([vehicle], now=now, owned_since={})[vehicle.id]
 
 
-def car_lines(vehicles: Iterable[Vehicle], *, now: datetime) -> dict[UUID, CarLine]:
-    """What is known of these cars, in a fixed number of queries."""
+def car_lines(
+    vehicles: Iterable[Vehicle], *, now: datetime, owned_since: Mapping[UUID, datetime]
+) -> dict[UUID, CarLine]:
+    """What is known of these cars, in a fixed number of queries.
+
+    What was switched off before `owned_since`, an instant for each car's id, is the previous
+    owner's business; a car without one keeps its whole past.
+    """
     cars = list(vehicles)
     facts, sold = queries.facts([car.id for car in cars]), queries.catalog()
     told = _deliveries(cars)
     return {
-        car.id: _line(car, told[car.id], facts[car.id], _Rule(sold, car.traits), now=now)
+        car.id: _of_owner(
+            _line(car, told[car.id], facts[car.id], _Rule(sold, car.traits), now=now),
+            owned_since.get(car.id),
+        )
         for car in cars
         if car.id in facts
     }
+
+
+def _of_owner(line: CarLine, owned_since: datetime | None) -> CarLine:
+    before = owned_since and line.since and line.since < owned_since
+    if line.state == "removed" and before:
+        return CarLine("none", last_contact_at=line.last_contact_at)
+    return line
 
 
 @dataclass(frozen=True, slots=True)

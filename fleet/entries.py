@@ -58,9 +58,7 @@ class Entry:
 def vehicles_of(*, owner: Any, now: datetime) -> list[Entry]:
     """Return the owner's cars, the longest owned first, in a number of queries that stays."""
     mine = Ownership.objects.filter(owner=owner, ends_at=None).order_by("starts_at", "id")
-    return _entries(
-        [ownership.vehicle for ownership in mine.select_related("vehicle")], owner, now=now
-    )
+    return _entries(list(mine.select_related("vehicle")), owner, now=now)
 
 
 def entry(*, owner: Any, vehicle_id: UUID, now: datetime) -> Entry:
@@ -69,7 +67,7 @@ def entry(*, owner: Any, vehicle_id: UUID, now: datetime) -> Entry:
     ownership = mine.select_related("vehicle").first()
     if ownership is None:
         raise NotInGarage
-    return _entries([ownership.vehicle], owner, now=now)[0]
+    return _entries([ownership], owner, now=now)[0]
 
 
 def check_owner(*, owner: Any, vehicle_id: UUID) -> None:
@@ -84,9 +82,11 @@ def check_may_buy(entry: Entry) -> None:
         raise MayNotBuy(entry.hindrance)
 
 
-def _entries(vehicles: Sequence[Vehicle], owner: Any, *, now: datetime) -> list[Entry]:
+def _entries(ownerships: Sequence[Ownership], owner: Any, *, now: datetime) -> list[Entry]:
+    vehicles = [ownership.vehicle for ownership in ownerships]
+    owned_since = {ownership.vehicle_id: ownership.starts_at for ownership in ownerships}
     found = standings([vehicle.id for vehicle in vehicles], payer=owner, now=now)
-    lines = carlines.car_lines(vehicles, now=now)
+    lines = carlines.car_lines(vehicles, now=now, owned_since=owned_since)
     claims: dict[UUID, list[Claim]] = {vehicle.id: [] for vehicle in vehicles}
     for claim in Claim.objects.filter(vehicle__in=vehicles, state=Claim.State.OPEN).order_by("id"):
         claims[claim.vehicle_id].append(claim)

@@ -91,7 +91,10 @@ _BILLING: dict[str, _Sentences] = {
         "signal",
         "calm",
         gettext_lazy("Standard Connectivity"),
-        gettext_lazy("Live traffic, satellite maps and streaming over cellular. Cancel any time."),
+        gettext_lazy(
+            "Premium adds live traffic, satellite maps and streaming over cellular. "
+            "Cancel any time."
+        ),
     ),
     "checkout_open": (
         "card",
@@ -167,7 +170,7 @@ def car(line: CarLine, now: datetime) -> Line:
 
 
 _SENT_HEARD = gettext_lazy(
-    "Your car picks it up when it is awake and has signal. Last contact: {heard}."
+    "Your car picks it up when it is awake and has signal. Last report from your car: {heard}."
 )
 _NEVER_HEARD = gettext_lazy("Your car has not been online yet")
 _CAR: dict[str, _Sentences] = {
@@ -188,7 +191,7 @@ _CAR: dict[str, _Sentences] = {
     "asleep": (
         "moon",
         "wait",
-        gettext_lazy("Your car has not been online since {heard}"),
+        gettext_lazy("We have not heard from your car since {heard}"),
         gettext_lazy("Park it with signal or Wi-Fi: it activates by itself."),
     ),
     "failed": (

@@ -115,8 +115,16 @@ def _car_context(request: HttpRequest, entry: entries.Entry, *, now: datetime) -
         "returned": returned,
         "poll": words.poll(int(asked) if asked.isdecimal() and len(asked) < 4 else 0),
         "gains": words.gains(_features(entry.vehicle)),
-        "offers": () if entry.hindrance else [words.offer(price) for price in queries.offers()],
+        "offers": _offers(entry),
     }
+
+
+def _offers(entry: entries.Entry) -> list[words.Offer]:
+    """The prices to choose from; the one whose payment page stands open is gone on with."""
+    if entry.hindrance:
+        return []
+    opened = entry.standing.lookup_key
+    return [words.offer(price) for price in queries.offers() if price.lookup_key != opened]
 
 
 def _features(vehicle: Vehicle) -> tuple[Feature, ...]:

@@ -253,6 +253,19 @@ def test_since_when_goes_back_through_versions_without_a_gap(car) -> None:
     assert line(car).since == NOW - 5 * DAY
 
 
+@pytest.mark.parametrize(("bought", "state"), [(-1, "removed"), (1, "none")])
+def test_what_was_switched_off_for_the_previous_owner_is_not_the_next_ones(
+    car, bought: int, state: str
+) -> None:
+    give(car, NOW - 5 * DAY, NOW - 3 * DAY, NOW - 5 * DAY)
+    publish(NOW - 5 * DAY)
+    say(car, NOW - 5 * DAY)
+    vehicle, since = car.vehicle, NOW - 3 * DAY + timedelta(seconds=bought)
+    said = carlines.car_lines([vehicle], now=NOW, owned_since={vehicle.id: since})
+    assert line(car).state == "removed"
+    assert said[vehicle.id].state == state
+
+
 # Many
 
 
@@ -261,5 +274,5 @@ def test_many_cars_cost_as_many_queries_as_one(car, django_assert_num_queries) -
     publish(NOW)
     vehicles = Vehicle.objects.filter(id__in=[each.vehicle.id for each in [car, *others]])
     with django_assert_num_queries(5):
-        found = carlines.car_lines(vehicles, now=clock.now())
+        found = carlines.car_lines(vehicles, now=clock.now(), owned_since={})
     assert len(found) == 21

@@ -230,7 +230,7 @@ def test_a_new_car_is_offered_both_prices_and_its_own_features(browser, owner):
 
     assert "Subscribe for $10 a month" in answer
     assert "Subscribe for $100 a year" in answer
-    assert "Live traffic" in answer
+    assert "Premium adds live traffic, satellite maps" in answer
     assert "Karaoke" not in answer
 
 
@@ -262,6 +262,16 @@ def test_an_active_car_shows_charge_amount_and_card(browser, owner):
     assert "Next charge $10.00 plus tax on <time datetime=" in answer
     assert "Visa •4242" in answer
     assert "Subscribe for" not in answer
+
+
+def test_while_a_renewal_is_due_the_next_charge_is_the_one_that_is_due(browser, owner):
+    car = make_car(owner)
+    due = clock.now().replace(microsecond=0) + timedelta(minutes=20)
+    subscribe(car, owner, paid_through=due, period_ends_at=due + timedelta(days=30))
+
+    answer = text(browser.get(page(car)))
+
+    assert f'plus tax on <time datetime="{due:%Y-%m-%dT%H:%M:%SZ}"' in answer
 
 
 @pytest.mark.parametrize(
@@ -302,8 +312,14 @@ def test_the_car_is_said_to_have_it_only_when_it_said_so(browser, owner):
         Delivery.objects.filter(pk=told.pk).update(state=state, applied_at=applied_at)
         lines[state] = text(browser.get(page(car)))
 
+    Delivery.objects.filter(pk=told.pk).update(state="sent", applied_at=None)
+    car.vehicle.last_contact_at -= timedelta(days=2)
+    car.vehicle.save()
+    lines["asleep"] = text(browser.get(page(car)))
+
     assert "Waiting to send to your car" in lines["pending"]
-    assert "Last contact: <time" in lines["sent"]
+    assert "Last report from your car: <time" in lines["sent"]
+    assert "We have not heard from your car since <time" in lines["asleep"]
     assert "D-1" in lines["failed"]
     assert "Active in your car since <time" in lines["applied"]
     assert [state for state, line in lines.items() if "Active in your car" in line] == ["applied"]
@@ -338,7 +354,8 @@ def test_an_open_payment_page_can_be_gone_on_with(browser, owner):
 
     assert "You have not been charged" in answer
     assert f'href="{opened.url}"' in answer
-    assert "Subscribe for $10 a month" in answer
+    assert "Subscribe for $10 a month" not in answer
+    assert "Subscribe for $100 a year" in answer
 
 
 def test_who_comes_back_from_paying_waits_and_has_the_page_ask(browser, owner):
