@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 PRODUCT = "Premium Connectivity"
 _AUTHENTICATE = "allauth.mfa.stages.AuthenticateStage"
+_PASSKEY = "mfa_reauthenticate:webauthn"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth is untyped
@@ -45,6 +46,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth is 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail under the product's name instead of the host's."""
         super().send_mail(template_prefix, email, {"product": PRODUCT, **context})
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The ways to show once more who one is, the passkey first: the first is the default."""
+        methods = super().get_reauthentication_methods(user)
+        return sorted(methods, key=lambda method: method["id"] != _PASSKEY)
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """Tell whoever wanted a second account where to sign in; there is no password to reset."""

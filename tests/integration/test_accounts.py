@@ -244,6 +244,17 @@ def test_who_is_asked_for_a_second_factor(client, is_staff, kind, asked):
     assert answer.headers["Location"] == ("/accounts/2fa/authenticate/" if asked else "/garage/")
 
 
+def test_the_passkey_is_asked_for_first(client):
+    user = make_user()
+    for kind in ("totp", "webauthn"):
+        Authenticator.objects.create(user=user, type=kind, data={"secret": "JBSWY3DPEHPK3PXP"})
+    client.force_login(user)
+
+    answer = client.get("/accounts/2fa/webauthn/add/")
+
+    assert answer.headers["Location"].startswith("/accounts/2fa/webauthn/reauthenticate/")
+
+
 def test_changing_the_address_waits_for_the_new_ones_code(client):
     user = make_user("old@example.com")
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
