@@ -146,7 +146,8 @@ def _pairing(scene: Scene) -> dict[str, Any]:
         elif memory.pairing_code and scene.now < memory.pairing_expires_at:
             left = int(memory.pairing_expires_at - scene.now)
             state = "shown"
-            words = f"Type this code into your garage. Good for {left // 60}:{left % 60:02d} more."
+            time = f"{left // 60}:{left % 60:02d}"
+            words = f"Type this code into your garage. Good for one use, for {time} more."
         elif memory.pairing_code:
             state, words = "expired", "The code has run out. Press the button for a new one."
     shown = state == "shown"

@@ -67,7 +67,7 @@ class Inbox:
         row = (
             json.dumps(recipients),
             sender,
-            str(message["subject"] or ""),
+            str(message["subject"] or "").strip(),
             _text_of(message)[:_TEXT_LIMIT],
             received_at.replace("+00:00", "Z"),
         )

@@ -28,7 +28,7 @@ def mails(server: SandboxServer, query: str = "") -> Any:
 
 def test_mails_are_listed_newest_first(unrecorded: SandboxServer):
     assert mails(unrecorded) == []
-    send(unrecorded, to=["a@demo.test"], subject="First", text="one")
+    send(unrecorded, to=["a@demo.test"], subject=" First ", text="one")
     send(unrecorded, to=["b@demo.test", "A@Demo.test"], subject="Zweite für Änne", text="schön ✓")
     send(unrecorded, to=["c@demo.test"], subject="Third", text="plain", html="<b>rich</b>")
     listed = mails(unrecorded)
