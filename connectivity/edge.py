@@ -4,6 +4,7 @@ Every answer carries `Date` by the product's own clock, which a car without trus
 the id under which the request is in the logs.
 """
 
+import json
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ _django = get_asgi_application()
 from billing import clock  # noqa: E402 -- Django is to be set up first
 from fleet import snapshots  # noqa: E402
 from fleet.api import check  # noqa: E402
+from fleet.api.parsers import LARGEST, TooLarge  # noqa: E402
+from fleet.api.problems import MEDIA_TYPE, problem  # noqa: E402
 
 Message = Any  # ASGI messages are dictionaries that each server types in its own way.
 Receive = Callable[[], Awaitable[Message]]
@@ -42,9 +45,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["path"] == CHECK and scope["method"] in ("GET", "HEAD"):
             await _check(scope, stamped, request_id)
         else:
-            others = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID]
-            named = {**scope, "headers": [*others, (REQUEST_ID, request_id)]}
-            await _django(named, receive, stamped)
+            await _the_rest(scope, receive, stamped, request_id)
 
 
 async def _check(scope: Message, send: Send, request_id: bytes) -> None:
@@ -55,6 +56,46 @@ async def _check(scope: Message, send: Send, request_id: bytes) -> None:
     except Exception:  # Whatever it is, a car meets a problem document and we meet the log.
         log.exception("check_failed")
         answer = check.failed()
+    await _tell(answer, send)
+
+
+async def _the_rest(scope: Message, receive: Receive, send: Send, request_id: bytes) -> None:
+    structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+    headers = dict(scope["headers"])
+    if int(headers.get(b"content-length", 0)) > LARGEST:
+        await _tell(_too_large(), send)
+        return
+    others = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID]
+    named = {**scope, "headers": [*others, (REQUEST_ID, request_id)]}
+    try:
+        await _django(named, _counted(receive), send)
+    except TooLarge:  # Django reads the whole body before it does anything else.
+        await _tell(_too_large(), send)
+
+
+def _counted(receive: Receive) -> Receive:
+    """Stop a body without a Content-Length: Django would keep all of it on the disk first."""
+    taken = 0
+
+    async def receive_counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > LARGEST:
+            raise TooLarge
+        return message
+
+    return receive_counted
+
+
+def _too_large() -> check.Answer:
+    document = problem(TooLarge.status_code, TooLarge.default_code, TooLarge.default_detail)
+    # What is still to come is not read, so the connection cannot be used again.
+    headers = {"Content-Type": MEDIA_TYPE, "Connection": "close"}
+    return check.Answer(TooLarge.status_code, headers, json.dumps(document).encode())
+
+
+async def _tell(answer: check.Answer, send: Send) -> None:
     raw = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     if answer.status != 304:
         raw.append((b"content-length", str(len(answer.body)).encode()))

@@ -74,6 +74,7 @@ def running_edge(folder: Path, **changed: str) -> Iterator[Edge]:
     command = [
         *(sys.executable, "-m", "uvicorn", "connectivity.edge:application"),
         *("--no-access-log", "--no-date-header", "--ws", "none"),
+        *("--http", "h11", "--h11-max-incomplete-event-size", "65536"),
         *("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "3"),
     ]
     log = folder / f"edge-{port}.log"

@@ -30,6 +30,8 @@ class Programs:
         return self._product(
             "web",
             *("gunicorn", "connectivity.wsgi:application", "--no-control-socket"),
+            # No header may say where the site begins or which page is meant.
+            *("--forwarder-headers", ""),
             *("--bind", f"127.0.0.1:{self.ports.web}", "--graceful-timeout", "3"),
             # Loaded once for both workers: at a start, loading Django is what takes the time.
             *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
@@ -42,6 +44,8 @@ class Programs:
             *("uvicorn", "connectivity.edge:application", "--no-access-log", "--no-date-header"),
             # A handshake is answered like any other request: a car has no use for one.
             *("--ws", "none"),
+            # The other parser keeps a header of any length in memory.
+            *("--http", "h11", "--h11-max-incomplete-event-size", "65536"),
             *("--host", "127.0.0.1", "--port", str(self.ports.edge)),
             *("--timeout-graceful-shutdown", "3"),
         )

@@ -1,6 +1,7 @@
 """The edge as a process: real HTTP, the product's own clock, and servers that come and go."""
 
 import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -21,6 +22,7 @@ from tests.factories import Car, make_car
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("edge")]
 PROBLEM = "application/problem+json"
+FORM = "application/x-www-form-urlencoded"
 CHECK = "/vehicle/v1/entitlement"
 REPORT = "/vehicle/v1/entitlement/report"
 DEAD = "postgres://postgres@localhost:1/none"
@@ -162,6 +164,45 @@ def test_a_body_that_never_comes_holds_up_nobody(edge: Edge, car) -> None:
             b"PUT /vehicle/v1/entitlement/report HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
         )
         assert edge.ask("GET", CHECK, **bearer(car)).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 300000000\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n10001\r\n" + b"x" * 0x10001,
+    ],
+    ids=["announced", "chunked"],
+)
+def test_a_body_too_large_is_refused_before_all_of_it_has_come(edge: Edge, body: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as line:
+        line.sendall(b"POST /vehicle/v1/token HTTP/1.1\r\nHost: localhost\r\n" + body)
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        said = Said(answer.status, answer.getheaders(), answer.read())
+        assert line.recv(1) == b"", "the connection is closed"
+    assert problem(said, 413)["type"].endswith(":too-large")
+
+
+def test_a_chunked_body_that_is_not_too_large_is_read(edge: Edge) -> None:
+    with contextlib.closing(edge.connect()) as line:
+        chunks = iter([b" " * 0x8000] * 2)
+        line.request("POST", "/vehicle/v1/token", chunks, {"Content-Type": FORM})
+        answer = line.getresponse()
+        assert json.loads(answer.read())["error"] == "invalid_request"
+    assert answer.status == 400
+
+
+def test_an_endless_header_is_refused_and_the_edge_goes_on(edge: Edge) -> None:
+    refused = b""
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as line:
+        with contextlib.suppress(ConnectionError):  # It need not hear us out.
+            line.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 1_000_000)
+            line.sendall(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            refused = line.recv(100)
+    assert refused == b"" or refused.startswith(b"HTTP/1.1 4"), refused
+    assert edge.ask("GET", "/livez").status == 200
 
 
 # Servers that come and go

@@ -1,7 +1,9 @@
 """What is started, and what a person is told about it."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -9,6 +11,7 @@ from connectivity.local.environment import effective, wishes
 from connectivity.local.greeting import greeting
 from connectivity.local.process import mark
 from connectivity.local.programs import Programs
+from tests.running import free_port, soon
 
 SECRETS = {"SECRET_KEY", "LEASE_SIGNING_KEYS", "VEHICLE_TOKEN_KEYS", "DATABASE_URL"}
 REAL = {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRETS": "whsec_1"}
@@ -43,6 +46,33 @@ def test_the_sandbox_and_the_product_agree_on_where_webhooks_go(programs: Progra
     assert sandbox["SANDBOX_WEBHOOK_SECRET"] == web.env["STRIPE_WEBHOOK_SECRETS"]
     assert sandbox["CLOCK_FILE"] == web.env["CLOCK_FILE"]
     assert "127.0.0.1:9000" in web.argv
+
+
+def test_no_header_says_where_the_site_begins(programs: Programs, tmp_path: Path) -> None:
+    ports = replace(programs.ports, web=free_port())
+    argv = list(replace(programs, ports=ports).web().argv)
+    # The standard library's application shows what it was given.
+    argv[argv.index("connectivity.wsgi:application")] = "wsgiref.simple_server:demo_app"
+    forged = {"SCRIPT_NAME": "/forged", "PATH_INFO": "/forged"}
+    page = Request(f"http://127.0.0.1:{ports.web}/true", headers=forged)  # noqa: S310 -- localhost
+    with (tmp_path / "log").open("wb") as log:
+        web = subprocess.Popen(argv, stdout=log, stderr=log)
+    try:
+        told = soon(lambda: _read(page), 30)
+    finally:
+        web.terminate()
+        web.wait(10)
+    assert "PATH_INFO = '/true'" in told
+    assert "SCRIPT_NAME = ''" in told
+    assert "forged" not in told
+
+
+def _read(page: Request) -> str:
+    try:
+        with urlopen(page, timeout=5) as answer:  # noqa: S310 -- localhost
+            return str(answer.read(), "utf-8")
+    except OSError:
+        return ""
 
 
 def test_every_child_carries_the_mark_and_writes_where_it_should(programs: Programs) -> None:
