@@ -33,6 +33,9 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # A duplicate key is normal here; the statement and its values are people's data.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "jit": "off",  # compiling costs more than it saves on a developer's data
 }
 # What a crash may lose when nobody will miss it.

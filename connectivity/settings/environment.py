@@ -65,6 +65,7 @@ SECRET_KEY: str = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 _hosts: Any = ["localhost", "127.0.0.1"] if DEBUG else ...  # without DEBUG it has no default
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", _hosts)
+TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 0)
 DATABASE: dict[str, Any] = env.dj_db_url("DATABASE_URL")
 BROKER_URL: str = env.str("BROKER_URL")
 _redis_url: str = env.str("REDIS_URL", "redis://localhost:6379/0")

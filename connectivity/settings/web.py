@@ -116,6 +116,8 @@ ACCOUNT_SIGNUP_FORM_HONEYPOT_FIELD = "website"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
+# Without it, limits would count the proxy, and one person could lock out everybody.
+ALLAUTH_TRUSTED_PROXY_COUNT = given.TRUSTED_PROXIES
 MFA_ADAPTER = "connectivity.accounts.adapter.MFAAdapter"
 MFA_FORMS = {"add_webauthn": "connectivity.accounts.forms.AddPasskeyForm"}
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]

@@ -23,11 +23,13 @@ GOOD = {
 }
 
 
-def start(tmp_path: Path, **changed: str | None) -> subprocess.CompletedProcess[str]:
-    """Load the settings in a process of its own; None takes a variable away."""
+def start(
+    tmp_path: Path, code: str = "import connectivity.settings.web", **changed: str | None
+) -> subprocess.CompletedProcess[str]:
+    """Load the settings, or run the code, in a process of its own; None takes a variable away."""
     given = {**GOOD, **changed, "PATH": os.environ["PATH"], "APP_DATA_DIR": str(tmp_path)}
     environ = {name: value for name, value in given.items() if value is not None}
-    command = (sys.executable, "-c", "import connectivity.settings.web")
+    command = (sys.executable, "-c", code)
     return subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
     )
@@ -35,6 +37,19 @@ def start(tmp_path: Path, **changed: str | None) -> subprocess.CompletedProcess[
 
 def test_a_right_one_is_accepted(tmp_path) -> None:
     assert start(tmp_path).returncode == 0, start(tmp_path).stderr
+
+
+def test_limits_on_sign_in_count_by_the_address_that_the_proxies_tell(tmp_path) -> None:
+    ask = (
+        "import django; django.setup()\n"
+        "from allauth.core.internal.httpkit import get_client_ip\n"
+        "from django.test import RequestFactory\n"
+        "told = {'x-forwarded-for': '1.1.1.1, 2.2.2.2, 3.3.3.3'}\n"
+        "print(get_client_ip(RequestFactory().get('/', headers=told)))\n"
+    )
+    web = {"DJANGO_SETTINGS_MODULE": "connectivity.settings.web"}
+    assert start(tmp_path, ask, **web).stdout == "127.0.0.1\n"
+    assert start(tmp_path, ask, **web, TRUSTED_PROXIES="2").stdout == "2.2.2.2\n"
 
 
 def test_all_that_is_missing_or_wrong_is_named_at_once(tmp_path) -> None:

@@ -81,6 +81,18 @@ def test_postgres_keeps_its_data_and_leaves_nothing_running(tmp_path: Path) -> N
         assert words(url) == ["this"]
 
 
+def test_the_log_of_postgres_holds_no_persons_data(tmp_path: Path) -> None:
+    with embedded_postgres(tmp_path, durable=False) as url, psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept (word text PRIMARY KEY)")
+        connection.execute("INSERT INTO kept VALUES ('owner@example.com')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("INSERT INTO kept VALUES ('owner@example.com')")
+        connection.rollback()
+    log = (tmp_path / "log" / "postgres.log").read_text()
+    assert "duplicate key" in log
+    assert "owner@example.com" not in log
+
+
 def test_the_url_means_the_same_to_django_as_to_psycopg(tmp_path: Path) -> None:
     with embedded_postgres(tmp_path / "Capitals, commas", durable=False) as url:
         django = parse(url)
