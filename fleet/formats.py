@@ -2,28 +2,26 @@
 
 from datetime import UTC, datetime, timedelta
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
-_SYMBOLS = {"usd": "$", "cad": "CA$", "eur": "€", "gbp": "£"}
-# Currencies that Stripe counts without a minor unit.
-_WHOLE = frozenset({"clp", "jpy", "krw", "pyg", "vnd", "xaf", "xof", "xpf"})
+from billing.staff.shown import money
+
+__all__ = ["day", "moment", "money", "written_day"]
 _RECENT = timedelta(hours=12)
-
-
-def money(minor: int, currency: str, *, brief: bool = False) -> str:
-    """Return an amount given in the minor unit with its currency; `brief` drops empty cents."""
-    places = 0 if currency in _WHOLE else 2
-    whole = minor % 10**places == 0
-    text = number_format(minor / 10**places, 0 if brief and whole else places)
-    symbol = _SYMBOLS.get(currency)
-    return f"{symbol}{text}" if symbol else f"{text} {currency.upper()}"
 
 
 def day(instant: datetime) -> SafeString:
     """Return the instant's date; the browser turns it to its own zone (`js/site.js`)."""
-    return _time(instant, "date", date_format(instant.astimezone(UTC), "DATE_FORMAT"))
+    return _time(instant, "date", written_day(instant))
+
+
+def written_day(instant: datetime) -> str:
+    """Return the instant's date, in UTC, for a text that no browser turns, such as a mail."""
+    # Translators: a date such as Dec 23, 2026, in the letters of Django's `date` filter.
+    return date_format(instant.astimezone(UTC), gettext("M j, Y"))
 
 
 def moment(instant: datetime, *, now: datetime) -> SafeString:
@@ -31,8 +29,7 @@ def moment(instant: datetime, *, now: datetime) -> SafeString:
     clock_time = instant.astimezone(UTC).strftime("%H:%M UTC")
     if abs(now - instant) < _RECENT:
         return _time(instant, "time", clock_time)
-    date = date_format(instant.astimezone(UTC), "DATE_FORMAT")
-    return _time(instant, "moment", f"{date}, {clock_time}")
+    return _time(instant, "moment", f"{written_day(instant)}, {clock_time}")
 
 
 def _time(instant: datetime, show: str, text: str) -> SafeString:

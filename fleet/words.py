@@ -16,6 +16,7 @@ from billing.catalog import Feature, Price
 from fleet import lines
 from fleet.entries import Entry, Hindrance
 from fleet.formats import day, moment, money
+from fleet.models import Vehicle
 
 WRONG_CODE = gettext_lazy(
     "This VIN and this code do not belong together. Compare both with the car's screen; a code "
@@ -49,8 +50,8 @@ class Card:
 
     @property
     def name(self) -> str:
-        """The model as people call it; models are open codes such as `model_3`."""
-        return self.entry.vehicle.model.replace("_", " ").title()
+        """The car as people call it."""
+        return car_name(self.entry.vehicle)
 
     @property
     def paid_for(self) -> bool:
@@ -137,6 +138,11 @@ def offer(price: Price) -> Offer:
 def poll(number: int) -> Poll:
     """Return the pace after so many questions."""
     return Poll(number)
+
+
+def car_name(vehicle: Vehicle) -> str:
+    """Return the model as people call it; models are open codes such as `model_3`."""
+    return vehicle.model.replace("_", " ").title()
 
 
 def card(entry: Entry, *, now: datetime, returned: bool = False) -> Card:

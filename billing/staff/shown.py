@@ -1,4 +1,4 @@
-"""How people and Stripe's objects are shown to staff: masked in lists, linked on pages."""
+"""How people, money and Stripe's objects are shown: masked in lists, linked on pages."""
 
 import json
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 
 _DASHBOARD = "https://dashboard.stripe.com"
@@ -18,6 +19,18 @@ _PLACES = {
     "prod": "products",
 }
 NOTHING = "-"
+_SYMBOLS = {"usd": "$", "cad": "CA$", "eur": "€", "gbp": "£"}
+# Currencies that Stripe counts without a minor unit.
+_WHOLE = frozenset({"clp", "jpy", "krw", "pyg", "vnd", "xaf", "xof", "xpf"})
+
+
+def money(minor: int, currency: str, *, brief: bool = False) -> str:
+    """Return an amount given in the minor unit with its currency; `brief` drops empty cents."""
+    places = 0 if currency in _WHOLE else 2
+    whole = minor % 10**places == 0
+    text = number_format(minor / 10**places, 0 if brief and whole else places)
+    symbol = _SYMBOLS.get(currency)
+    return f"{symbol}{text}" if symbol else f"{text} {currency.upper()}"
 
 
 def masked(email: str) -> str:

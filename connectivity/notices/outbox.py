@@ -14,6 +14,7 @@ from django.utils import translation
 from connectivity.notices.models import Notice
 
 AT_MOST = 20  # seconds in one go: a mail server that hangs is not to take a worker for good
+SIGNATURE = "-- \nPremium Connectivity"  # As the mails of accounts have it.
 BACKOFF = (5, 30, 120, 600, 3600)  # seconds until the next try
 log = structlog.get_logger()
 
@@ -40,12 +41,17 @@ def tell(
         recipient=recipient,
         defaults={
             "user": user,
-            "language": getattr(user, "language", "") or "en",
+            "language": language(user),
             "context": context,
             "created_at": now,
             "next_attempt_at": now,
         },
     )
+
+
+def language(reader: Any) -> str:
+    """Return the language in which a person reads their mails."""
+    return getattr(reader, "language", "") or "en"
 
 
 def send_due(*, limit: int = 50, now: datetime) -> int:
@@ -71,7 +77,7 @@ def render(notice: Notice) -> tuple[str, str]:
     with translation.override(notice.language):
         text = render_to_string(f"notices/{notice.template}.txt", notice.context)
     subject, _, body = text.partition("\n")
-    return subject.strip(), body.strip() + "\n"
+    return subject.strip(), f"{body.strip()}\n\n{SIGNATURE}\n"
 
 
 def _send(notice: Notice, *, now: datetime) -> bool:

@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.utils import translation
 
 from billing import standing
 from connectivity.notices import outbox
-from fleet.formats import money
+from fleet.formats import money, written_day
 from fleet.models import Vehicle
+from fleet.words import car_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def _premium_started(event: Any, now: datetime) -> Iterator[Mail]:
             **_car(event.subject_id),
             "amount": money(terms.unit_amount or 0, terms.currency),
             "interval": terms.interval,
-            "paid_through": _day(terms.paid_through),
+            "paid_through": _day(terms.paid_through, event.payer),
         },
     )
 
@@ -76,7 +78,7 @@ def _renewal_changed(event: Any, now: datetime) -> Iterator[Mail]:
         {
             **_car(event.subject_id),
             "amount": money(terms.unit_amount or 0, terms.currency),
-            "paid_through": _day(datetime.fromisoformat(paid)) if paid else "",
+            "paid_through": _day(datetime.fromisoformat(paid), event.payer) if paid else "",
         },
     )
 
@@ -118,12 +120,13 @@ RULES: dict[tuple[str, str], Rule] = {
 
 def _car(vehicle_id: UUID | None) -> dict[str, str]:
     vehicle = Vehicle.objects.filter(id=vehicle_id).first() if vehicle_id else None
-    return {"car": str(vehicle), "vehicle_id": str(vehicle_id)} if vehicle else {"car": ""}
+    return {"car": car_name(vehicle), "vehicle_id": str(vehicle_id)} if vehicle else {"car": ""}
 
 
 def _person(user_id: str | None) -> Any:
     return get_user_model().objects.filter(pk=user_id).first() if user_id else None
 
 
-def _day(instant: datetime | None) -> str:
-    return instant.date().isoformat() if instant else ""
+def _day(instant: datetime | None, reader: Any) -> str:
+    with translation.override(outbox.language(reader)):
+        return written_day(instant) if instant else ""

@@ -1,5 +1,6 @@
 """People are told once, in their language, and a mail that could not go out goes out later."""
 
+from datetime import UTC, datetime
 from smtplib import SMTPRecipientsRefused
 from threading import Event, Thread
 
@@ -36,7 +37,10 @@ def test_a_payer_is_told_once_that_premium_is_active(now) -> None:
     sweep()
     assert [sent.to for sent in mail.outbox] == [[owner.email]]
     assert mail.outbox[0].subject.startswith("Premium Connectivity is active")
-    assert car.vehicle.vin not in mail.outbox[0].body
+    assert mail.outbox[0].subject.endswith("for your Model 3")
+    assert mail.outbox[0].body.endswith("\n\n-- \nPremium Connectivity\n")
+    told = f"{mail.outbox[0].subject}\n{mail.outbox[0].body}"
+    assert car.vehicle.vin[-6:] not in told
     event.refresh_from_db()
     assert event.noticed_at is not None
 
@@ -140,12 +144,13 @@ def test_a_trial_is_not_thanked_for_with_a_payment(now, monkeypatch) -> None:
             unit_amount=1000,
             currency="usd",
             interval="month",
-            paid_through=now,
+            paid_through=datetime(2026, 12, 23, 8, 0, tzinfo=UTC),
         ),
     )
     granted(owner, car, now)
     sweep()
     assert "Nothing has been charged yet" in mail.outbox[0].body
+    assert "on Dec 23, 2026, when the trial ends" in mail.outbox[0].body
     assert "payment is confirmed" not in mail.outbox[0].body
 
 
