@@ -184,22 +184,28 @@ class CustomerAdmin(ReadOnlyAdmin):
 class InvoiceAdmin(ReadOnlyAdmin):
     """The mirror of an invoice at Stripe."""
 
-    hidden = ("hosted_url", "pdf_url")  # Bearer links to a person's bills.
+    # Bearer links to a person's bills; and sums in the minor unit, which `amount` shows as money.
+    hidden = ("hosted_url", "pdf_url", "total", "amount_paid")
     list_display = ("stripe_invoice_id", "number", "status", "amount", "created_at")
     ordering = ("-created_at", "-pk")
     readonly_fields = ("amount", "at_stripe")
+    search_help_text = f"Number of an invoice or its beginning; {search.HELP}"
 
     def find(self, text: str) -> Iterable[Any]:
-        """By its id or number, or by its subscription."""
-        yield from Invoice.objects.filter(pk=text).values_list("pk", flat=True)
+        """By its id, its number or its number's beginning, or by its subscription."""
+        rows = Invoice.objects.order_by("-created_at").values_list("pk", flat=True)
+        yield from rows.filter(pk=text)
+        if len(text) >= search.SHORTEST:
+            yield from rows.filter(number__startswith=text.upper())[: search.MOST]
         subscriptions = SubscriptionAdmin(Subscription, self.admin_site).find(text)
         mine = Invoice.objects.filter(subscription_id__in=set(subscriptions))
         yield from mine.values_list("pk", flat=True)
 
     @admin.display(description="paid of total")
     def amount(self, row: Invoice) -> str:
-        """In the currency's minor unit, as Stripe says it."""
-        return f"{row.amount_paid} of {row.total} {row.currency}"
+        """As people write it."""
+        paid, total = (shown.money(sum_, row.currency) for sum_ in (row.amount_paid, row.total))
+        return f"{paid} of {total}"
 
     @admin.display(description="at Stripe")
     def at_stripe(self, row: Invoice) -> str:

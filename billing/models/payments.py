@@ -173,5 +173,12 @@ class Invoice(models.Model):
     hosted_url = models.URLField(max_length=2000, blank=True)
     pdf_url = models.URLField(max_length=2000, blank=True)
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["number"], name="invoice_number_start", opclasses=["varchar_pattern_ops"]
+            )
+        ]
+
     def __str__(self) -> str:
         return self.number or self.stripe_invoice_id

@@ -17,7 +17,8 @@ from billing.staff.shown import NOTHING
 MOST = 200  # hits that one way to find adds
 SHORTEST = 3  # characters of a beginning
 HELP = (
-    "Whole VIN, its beginning or its last 6; beginning of an email; cus_ sub_ in_ evt_ cs_; an id"
+    "Whole VIN, its beginning or its last 6; a delivery's reference; beginning of an email; "
+    "cus_ sub_ in_ evt_ cs_; an id"
 )
 
 _STRIPE = {

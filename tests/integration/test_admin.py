@@ -234,6 +234,11 @@ class TestPages:
         factor = user.authenticator_set.get()
         assert "secret" not in page_of(factor, staff).content.decode()
 
+    def test_invoices_show_money_as_people_write_it(self, staff: Client) -> None:
+        for answer in (list_of(Invoice, staff), page_of(Invoice.objects.get(), staff)):
+            assert "$10.00 of $10.00" in answer.content.decode()
+            assert "1000" not in answer.content.decode()
+
     def test_pages_are_linked_and_stripe_in_the_right_mode(
         self, staff: Client, paid: Subscription, settings
     ) -> None:
@@ -329,8 +334,10 @@ class TestSearch:
                 assert found(model, staff, typed) == set(), model
 
     def test_more_of_billing_is_found_by_its_own_names(self, staff: Client) -> None:
-        for text in ("in_1", "sub_1", "cus_1", "anna.muster"):
+        for text in ("in_1", "sub_1", "cus_1", "anna.muster", "A-0001", "a-00"):
             assert found(Invoice, staff, text) == {"in_1"}
+        for text in ("-0001", "A-0002"):
+            assert found(Invoice, staff, text) == set()
         for text in ("evt_1", "sub_1"):
             assert found(StripeEvent, staff, text) == {StripeEvent.objects.get().pk}
         for text in ("cancel:", "sub_1"):
