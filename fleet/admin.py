@@ -96,6 +96,7 @@ REPLACE_KEY = NamedAction(
         "the car counts as pending until the new unit reports."
     ),
     run=_replace_key,
+    refusals=(keys.WrongKey,),
     available=lambda vehicle: vehicle.removed_at is None,
 )
 DECIDE_CLAIM = NamedAction(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from billing import subjects
 from fleet import pairing
@@ -26,6 +26,10 @@ _FORGEABLE = frozenset(
 
 class WrongKey(ValueError):
     """The text is not a car's public key; the message says what one looks like."""
+
+
+class KeyTaken(WrongKey):
+    """A key is one car's alone; whose it is, is not said."""
 
 
 def parse(text: str) -> str:
@@ -53,7 +57,7 @@ def replace_key(
 
     The car's credential generation ends all tokens of the old unit, and its open pairing code is
     void. False, and nothing is changed, if this is the car's key already: asking twice is asking
-    once. Raises WrongKey.
+    once. Raises WrongKey, KeyTaken.
     """
     key = parse(public_key)
     with transaction.atomic(durable=True):
@@ -63,7 +67,10 @@ def replace_key(
         vehicle.public_key = key
         vehicle.credential_generation += 1
         vehicle.key_replaced_at = now
-        vehicle.save(update_fields=["public_key", "credential_generation", "key_replaced_at"])
+        try:
+            vehicle.save(update_fields=["public_key", "credential_generation", "key_replaced_at"])
+        except IntegrityError as error:
+            raise KeyTaken("Another car has this key.") from error
         # The new unit has an empty storage: what the old one confirmed says nothing of it.
         Report.objects.filter(vehicle=vehicle).delete()
         pairing.void(vehicle, now=now)

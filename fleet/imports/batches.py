@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from billing import subjects
 from billing.grants import Gift, give_many
-from fleet.imports.lines import BadLine, Connectivity, Line
+from fleet.imports.lines import KEY_TAKEN, BadLine, Connectivity, Line
 from fleet.models import DomainEvent, Vehicle
 
 TRIAL = timedelta(days=30)
@@ -42,7 +42,7 @@ def record(lines: Sequence[Line], *, now: datetime) -> Tally:
     with transaction.atomic(durable=True):
         _wait_for_other_imports()
         known = Vehicle.objects.in_bulk([line.vin.text for line in lines], field_name="vin")
-        fresh = [line for line in lines if line.vin.text not in known]
+        fresh = list(_new(lines, known, tally))
         changed = list(_changes(lines, known, tally))
         _add(fresh, now=now)
         _change(changed, now=now)
@@ -55,6 +55,17 @@ def _wait_for_other_imports() -> None:
     # Two imports of one car would otherwise both find it unknown.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_AT_A_TIME])
+
+
+def _new(lines: Sequence[Line], known: dict[str, Vehicle], tally: Tally) -> Iterator[Line]:
+    new = [line for line in lines if line.vin.text not in known]
+    theirs = Vehicle.objects.filter(public_key__in=[line.public_key for line in new])
+    taken = set(theirs.values_list("public_key", flat=True))
+    for line in new:
+        if line.public_key in taken:
+            tally.bad.append(BadLine(line.number, KEY_TAKEN))
+        else:
+            yield line
 
 
 def _add(lines: Sequence[Line], *, now: datetime) -> None:

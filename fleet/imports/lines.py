@@ -19,6 +19,7 @@ from fleet.vin import Vin, VinError
 
 COLUMNS = ("vin", "model", "hardware", "market", "delivered_on", "public_key", "connectivity")
 LONGEST = 4_096  # characters; a good line has about 120
+KEY_TAKEN = "public_key: another car has this key."
 YEARS = range(1980, 2101)
 
 _MODEL = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
@@ -70,13 +71,14 @@ class Line:
 
 
 def read(file: TextIO) -> Iterator[Line | BadLine]:
-    """Yield each line that is not blank; the later of two lines for one VIN is a bad one.
+    """Yield each line that is not blank; the later of two for one VIN or key is bad.
 
     The file is opened with `utf-8-sig` and `surrogateescape`. Raises WrongFile for its header.
     """
     numbered = _numbered(file)
     header = _header(next(numbered, (1, ""))[1])
     seen: dict[str, int] = {}
+    key_seen: set[str] = set()
     for number, text in numbered:
         if not text.strip(" ,\t\r\n"):
             continue
@@ -85,6 +87,10 @@ def read(file: TextIO) -> Iterator[Line | BadLine]:
             first = seen.setdefault(line.vin.text, number)
             if first != number:
                 line = BadLine(number, f"vin: line {first} has the same VIN already.")
+            elif line.public_key in key_seen:
+                line = BadLine(number, KEY_TAKEN)
+            else:
+                key_seen.add(line.public_key)
         yield line
 
 

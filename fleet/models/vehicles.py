@@ -50,6 +50,11 @@ class Vehicle(models.Model):
             ),
             models.Index(OpClass(Reverse("vin"), name="text_pattern_ops"), name="vehicle_vin_end"),
         ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["public_key"], condition=~Q(public_key=""), name="one_vehicle_per_key"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} …{self.vin[-6:]}"

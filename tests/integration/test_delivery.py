@@ -45,7 +45,7 @@ def states(car) -> dict[int, str]:
 def make_fleet(count: int) -> list[Vehicle]:
     now = clock.now()
     cars = Vehicle.objects.bulk_create(
-        Vehicle(vin=next_vin(), model="model_3", hardware="mcu3", market="US", public_key="x")
+        Vehicle(vin=next_vin(), model="model_3", hardware="mcu3", market="US", public_key="")
         for _ in range(count)
     )
     subjects.create([car.id for car in cars], now=now)

@@ -114,7 +114,7 @@ def test_a_trial_begins_when_a_later_file_says_delivered(bring_in) -> None:
 def test_premium_does_not_go_to_a_car_without_a_modem(bring_in) -> None:
     content = lines(
         line(hardware="none", connectivity="lifetime"),
-        line(vin=OTHER, hardware="none", connectivity="trial"),
+        line(vin=OTHER, public_key=OTHER_KEY, hardware="none", connectivity="trial"),
     )
     status, out, _ = bring_in(content)
     assert status == 0
@@ -222,10 +222,26 @@ def test_each_kind_of_bad_line_is_named_and_the_rest_goes_in(
 
 
 def test_the_second_line_for_a_vin_is_bad_and_the_first_goes_in(bring_in) -> None:
-    status, out, _ = bring_in(lines(line(), line(vin=OTHER), line(vin=VIN.lower(), model="other")))
+    status, out, _ = bring_in(
+        lines(line(), line(vin=OTHER, public_key=OTHER_KEY), line(vin=VIN.lower(), model="other"))
+    )
     assert status == 1
     assert "Line 4: vin: line 2 has the same VIN already." in out
     assert Vehicle.objects.get(vin=VIN).model == "model_3"
+
+
+@pytest.mark.parametrize("files", [1, 2], ids=["in one file", "known already"])
+def test_a_key_is_one_cars_alone(bring_in, files: int) -> None:
+    second = line(vin=OTHER)
+    if files == 2:
+        bring_in(lines(line()))
+        second = line(vin=OTHER, market="CA")
+    content = lines(line(), second) if files == 1 else lines(second)
+    status, out, _ = bring_in(content)
+    assert status == 1
+    assert f"Line {len(content.splitlines())}: public_key: another car has this key." in out
+    assert VIN not in out
+    assert [car.vin for car in Vehicle.objects.all()] == [VIN]
 
 
 def test_a_wrong_check_digit_in_europe_goes_in_and_is_mentioned(bring_in) -> None:
@@ -238,13 +254,20 @@ def test_a_wrong_check_digit_in_europe_goes_in_and_is_mentioned(bring_in) -> Non
 @pytest.mark.parametrize(
     "content",
     [
-        "\ufeff" + lines(line(), line(vin=OTHER)),
-        lines(line(), line(vin=OTHER)).replace("\n", "\r\n"),
-        lines(line(), line(vin=OTHER)).replace("\n", "\r"),
-        lines(line(), line(vin=OTHER)).rstrip("\n"),
-        lines("", line(), "  ", ",,,,,,", line(vin=OTHER), ""),
-        lines('"' + line().replace(",", '", "') + '"', line(vin=" 5yj3-e1ea-xkf0 00002 ")),
-        HEADER.upper().replace(",", " , ") + "\n" + line() + "\n" + line(vin=OTHER),
+        "\ufeff" + lines(line(), line(vin=OTHER, public_key=OTHER_KEY)),
+        lines(line(), line(vin=OTHER, public_key=OTHER_KEY)).replace("\n", "\r\n"),
+        lines(line(), line(vin=OTHER, public_key=OTHER_KEY)).replace("\n", "\r"),
+        lines(line(), line(vin=OTHER, public_key=OTHER_KEY)).rstrip("\n"),
+        lines("", line(), "  ", ",,,,,,", line(vin=OTHER, public_key=OTHER_KEY), ""),
+        lines(
+            '"' + line().replace(",", '", "') + '"',
+            line(vin=" 5yj3-e1ea-xkf0 00002 ", public_key=OTHER_KEY),
+        ),
+        HEADER.upper().replace(",", " , ")
+        + "\n"
+        + line()
+        + "\n"
+        + line(vin=OTHER, public_key=OTHER_KEY),
     ],
     ids=["bom", "crlf", "cr", "no last break", "blank lines", "quoted", "header"],
 )
@@ -290,7 +313,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 def test_a_line_in_another_encoding_spoils_only_itself(bring_in) -> None:
     latin = line(model="citroën").encode("latin-1")
-    content = lines().encode() + latin + b"\n" + line(vin=OTHER).encode()
+    content = lines().encode() + latin + b"\n" + line(vin=OTHER, public_key=OTHER_KEY).encode()
     status, out, _ = bring_in(content)
     assert status == 1
     assert "Line 2: The line is not UTF-8 text." in out
@@ -298,7 +321,7 @@ def test_a_line_in_another_encoding_spoils_only_itself(bring_in) -> None:
 
 
 def test_an_unclosed_quote_spoils_only_its_own_line(bring_in) -> None:
-    _, out, _ = bring_in(lines('"' + line(), line(vin=OTHER)))
+    _, out, _ = bring_in(lines('"' + line(), line(vin=OTHER, public_key=OTHER_KEY)))
     assert "Line 2: The quotes" in out
     assert Vehicle.objects.get().vin == OTHER
 

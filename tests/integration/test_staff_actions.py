@@ -66,10 +66,12 @@ class TestReplaceKey:
         assert car.sign_in().status_code == 200
         pairing.issue(car.vehicle, now=now)
         new = factories.make_car()
-        answer = replace(staff, car.vehicle, public_key=new.vehicle.public_key)
+        key = new.vehicle.public_key
+        Vehicle.objects.filter(pk=new.vehicle.pk).update(public_key="")  # A unit without a car.
+        answer = replace(staff, car.vehicle, public_key=key)
         assert answer.status_code == 302
         stored = Vehicle.objects.get(pk=car.vehicle.pk)
-        assert (stored.public_key, stored.credential_generation) == (new.vehicle.public_key, 2)
+        assert (stored.public_key, stored.credential_generation) == (key, 2)
         assert Subject.objects.get(pk=stored.pk).version == 2
         assert stored.pairings.get().voided_at is not None
         event = stored.events.get(kind="key_replaced")
@@ -77,6 +79,17 @@ class TestReplaceKey:
         assert event.data == {"reason": REASON, "generation": 2}
         assert car.sign_in().status_code == 400
         assert factories.Car(stored, new.key).sign_in().status_code == 200
+
+    def test_another_cars_key_is_refused_without_saying_whose_it_is(
+        self, staff: Client, vehicle: Vehicle
+    ) -> None:
+        other = factories.make_car().vehicle
+        text = replace(staff, vehicle, public_key=other.public_key).content.decode()
+        assert "Another car has this key." in text
+        assert other.vin not in text
+        vehicle.refresh_from_db()
+        assert vehicle.public_key != other.public_key
+        assert vehicle.credential_generation == 1
 
     def test_twice_is_once(self, staff: Client, vehicle: Vehicle) -> None:
         replace(staff, vehicle)
