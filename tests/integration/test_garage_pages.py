@@ -325,6 +325,27 @@ def test_the_car_is_said_to_have_it_only_when_it_said_so(browser, owner):
     assert [state for state, line in lines.items() if "Active in your car" in line] == ["applied"]
 
 
+def test_what_was_switched_off_before_the_car_was_bought_is_not_told(browser, owner):
+    car = make_car(owner)
+    newest = queries.version(car.vehicle.id)
+    for version, plan, days in ((newest - 1, "premium", 5), (newest, "standard", 3)):
+        ago = clock.now() - timedelta(days=days)
+        Delivery.objects.create(
+            vehicle=car.vehicle,
+            version=version,
+            reference=f"D-{version}",
+            plan=plan,
+            state="applied",
+            changed_at=ago,
+            applied_at=ago,
+        )
+    bought = text(browser.get(page(car)))
+    Ownership.objects.update(starts_at=clock.now() - timedelta(days=9))
+
+    assert "Switched off in your car" not in bought
+    assert "Switched off in your car on <time" in text(browser.get(page(car)))
+
+
 # Paying
 
 
