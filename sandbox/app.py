@@ -3,7 +3,7 @@
 import datetime as dt
 
 import flask
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from sandbox.car import screen
 from sandbox.config import Config, refuse_danger
@@ -34,6 +34,8 @@ def create_app(config: Config) -> flask.Flask:
     config.data_dir.mkdir(parents=True, exist_ok=True)
     app = flask.Flask("sandbox")
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_REQUEST
+    # A page of a stranger whose name now leads here may not read the mailbox.
+    app.config["TRUSTED_HOSTS"] = ["localhost", "127.0.0.1", config.host]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     world = app.extensions["world"] = World(config)
     inbox = app.extensions["inbox"] = Inbox(config.data_dir / "mail.sqlite3")
@@ -48,6 +50,10 @@ def create_app(config: Config) -> flask.Flask:
     @app.errorhandler(HTTPException)
     def problem(error: HTTPException) -> tuple[str, int]:
         return flask.render_template("problem.html", problem=error), error.code or 500
+
+    @app.errorhandler(SecurityError)
+    def stranger(_error: SecurityError) -> tuple[str, int]:
+        return f"The sandbox answers at {config.public_url} only.", 400
 
     @app.get("/livez")
     def alive() -> dict[str, str]:

@@ -40,6 +40,17 @@ def answers(port: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize("path", ["/mail.json", "/", "/v1/prices", "/nothing"])
+def test_a_strangers_name_for_this_machine_is_refused(unrecorded, path):
+    port = unrecorded.running.config.port
+    for name in ("evil.test", f"evil.test:{port}", "localhost.evil.test", "127.0.0.1.evil.test"):
+        answer = requests.get(f"{unrecorded.url}{path}", headers={"Host": name}, timeout=5)
+        assert answer.status_code == 400
+        assert answer.text == f"The sandbox answers at http://localhost:{port} only."
+    for name in ("localhost", "127.0.0.1"):
+        assert requests.get(f"http://{name}:{port}/mail.json", timeout=5).json() == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop(tmp_path, number):
     port, smtp_port = free_port(), free_port()
