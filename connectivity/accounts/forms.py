@@ -7,6 +7,7 @@ from allauth.account import forms as allauth_forms
 from allauth.account.models import EmailAddress
 from allauth.mfa.webauthn import forms as webauthn_forms
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 EXAMPLE = "name@example.com"
@@ -14,6 +15,9 @@ EXAMPLE = "name@example.com"
 
 def _email(field: forms.Field) -> None:
     field.label = _("Email address")
+    # A longer one would be cut on its way to the database, and be another address.
+    others = [each for each in field.validators if not isinstance(each, MaxLengthValidator)]
+    field.validators = [*others, MaxLengthValidator(app_settings.EMAIL_MAX_LENGTH)]
     field.widget.attrs |= {"placeholder": EXAMPLE, "autocomplete": "email", "inputmode": "email"}
 
 
