@@ -44,7 +44,6 @@ def create_app(config: Config) -> flask.Flask:
     app.register_blueprint(controls.create_blueprint(world))
     app.register_blueprint(mail_pages.create_blueprint(inbox))
     app.register_blueprint(screen.create_blueprint(config.data_dir / "car"))
-
     app.add_url_rule("/", "front", lambda: _front(world))
 
     @app.errorhandler(HTTPException)

@@ -54,7 +54,7 @@ def test_no_header_says_where_the_site_begins(programs: Programs, tmp_path: Path
     # The standard library's application shows what it was given.
     argv[argv.index("connectivity.wsgi:application")] = "wsgiref.simple_server:demo_app"
     forged = {"SCRIPT_NAME": "/forged", "PATH_INFO": "/forged"}
-    page = Request(f"http://127.0.0.1:{ports.web}/true", headers=forged)  # noqa: S310 -- localhost
+    page = Request(f"http://127.0.0.1:{ports.web}/true", headers=forged)
     with (tmp_path / "log").open("wb") as log:
         web = subprocess.Popen(argv, stdout=log, stderr=log)
     try:
