@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from billing import gateway, intents, queries, subjects, subscriptions
+from billing import gateway, intents, queries, subjects, subscriptions, wishes
 from billing.gateway import StripeAway, StripeRefused
 from billing.models import Checkout, Customer, DomainEvent, Grant, Intent, Seat, StripePrice
 
@@ -22,7 +22,6 @@ __all__ = [
     "SeatTaken",
     "StripeAway",
     "StripeRefused",
-    "abandon",
     "due",
     "returned",
     "settle",
@@ -93,30 +92,6 @@ def returned(*, payer: Any, subject_id: UUID, now: datetime) -> None:
     ).update(check_at=soon)
 
 
-def abandon(*, payer: Any, subject_id: UUID, now: datetime) -> None:
-    """Close the payer's open page, so that another can be opened; a paid one is brought up to date.
-
-    Raises StripeAway; then the page is still open and nothing was changed.
-    """
-    seat = (
-        Seat.objects.filter(subject_id=subject_id, payer=payer).select_related("checkout").first()
-    )
-    checkout = seat.checkout if seat else None
-    if checkout is None:
-        return
-    if checkout.stripe_session_id and settle(checkout, now=now) == "open":
-        request = {"checkout": str(checkout.id), "session": checkout.stripe_session_id}
-        intent = intents.record(
-            Intent.Kind.EXPIRE_CHECKOUT, f"expire:{checkout.id}", request, now=now
-        )
-        try:
-            intents.perform(intent, now=now)
-        except StripeRefused:  # It was paid or expired in this very moment.
-            settle(checkout, now=now)
-        else:
-            _close(checkout, now=now)
-
-
 def settle(checkout: Checkout, *, now: datetime) -> str:
     """Ask Stripe what became of a payment page, record it and return Stripe's word for it."""
     if not checkout.stripe_session_id:
@@ -158,7 +133,22 @@ def _clear_stale(*, payer: Any, subject_id: UUID, lookup_key: str, now: datetime
     mine = Seat.objects.filter(subject_id=subject_id, payer=payer).select_related("checkout")
     seat = mine.first()
     if seat is not None and seat.checkout and _is_stale(seat.checkout, lookup_key, now=now):
-        abandon(payer=payer, subject_id=subject_id, now=now)
+        _shut(seat.checkout, now=now)
+
+
+def _shut(checkout: Checkout, *, now: datetime) -> None:
+    """Close a page that is open, so that another can be opened; bring a paid one up to date.
+
+    Raises StripeAway; then the page is still open and nothing was changed.
+    """
+    if settle(checkout, now=now) != "open":
+        return
+    try:
+        intents.perform(wishes.expire(checkout, now=now), now=now)
+    except StripeRefused:  # It was paid or expired in this very moment.
+        settle(checkout, now=now)
+    else:
+        _close(checkout, now=now)
 
 
 def _is_stale(checkout: Checkout, lookup_key: str, *, now: datetime) -> bool:
@@ -207,7 +197,8 @@ def _intent(checkout: Checkout, terms: dict[str, str], *, now: datetime) -> Inte
         "trial_end": _free_until(checkout.subject_id, now=now),
     }
     request = {"checkout": str(checkout.id), "session": session}
-    return intents.record(Intent.Kind.OPEN_CHECKOUT, f"checkout:{checkout.id}", request, now=now)
+    key = f"checkout:{checkout.id}"
+    return wishes.record(Intent.Kind.OPEN_CHECKOUT, key, request, now=now)[0]
 
 
 def _free_until(subject_id: UUID, *, now: datetime) -> int | None:
@@ -223,7 +214,7 @@ def _customer(payer: Any, currency: str, *, now: datetime) -> Customer:
     mine = Customer.objects.filter(payer=payer, currency=currency)
     customer = mine.order_by("-ordinal").first()
     if customer is None:
-        intent = intents.record(
+        intent, _ = wishes.record(
             Intent.Kind.CREATE_CUSTOMER,
             f"customer:{payer.pk}:{currency}:1",
             {"email": payer.email, "payer": str(payer.pk), "currency": currency, "ordinal": 1},
@@ -242,8 +233,8 @@ def _close(checkout: Checkout, *, now: datetime) -> None:
     """Record that the page has closed unpaid, and free its seat."""
     with transaction.atomic(durable=True):
         subjects.lock(checkout.subject_id)
-        live = (Checkout.State.OPENING, Checkout.State.OPEN, Checkout.State.ABANDONED)
-        closed = Checkout.objects.filter(id=checkout.id, state__in=live)
+        unpaid = Checkout.LIVE | {Checkout.State.ABANDONED}
+        closed = Checkout.objects.filter(id=checkout.id, state__in=unpaid)
         if closed.update(state=Checkout.State.EXPIRED):
             Seat.objects.filter(checkout=checkout).delete()
             _note(checkout, "checkout_expired", now=now)

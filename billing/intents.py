@@ -13,21 +13,12 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from billing import gateway, refunds
+from billing import gateway, refunds, wishes
+from billing.backoff import next_try
 from billing.models import Checkout, Customer, DomainEvent, Intent, Seat, Subscription
 
-BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds until the next try
 Answer = dict[str, Any]
 log = structlog.get_logger()
-
-
-def record(kind: Intent.Kind, key: str, request: dict[str, Any], *, now: datetime) -> Intent:
-    """Write down a call that is to be made; the same key is the same intent."""
-    intent, _ = Intent.objects.get_or_create(
-        idempotency_key=key,
-        defaults={"kind": kind, "request": request, "created_at": now, "next_attempt_at": now},
-    )
-    return intent
 
 
 def perform(intent: Intent, *, now: datetime) -> None:
@@ -66,7 +57,7 @@ def due(now: datetime) -> list[Intent]:
 def update_customer_email(*, payer: Any, now: datetime) -> None:
     """Have Stripe write to this payer's present address from now on."""
     for customer in Customer.objects.filter(payer=payer):
-        record(
+        wishes.record(
             Intent.Kind.UPDATE_CUSTOMER,
             f"email:{customer.stripe_customer_id}:{uuid.uuid4()}",
             {"customer": customer.stripe_customer_id},
@@ -81,9 +72,8 @@ def _answer(intent: Intent, answer: Answer, *, now: datetime, error: str = "") -
 
 
 def _try_later(intent: Intent, error: str, *, now: datetime) -> None:
-    wait = BACKOFF[min(intent.attempts, len(BACKOFF) - 1)]
     Intent.objects.filter(pk=intent.pk, answered_at=None).update(
-        attempts=intent.attempts + 1, error=error, next_attempt_at=now + timedelta(seconds=wait)
+        attempts=intent.attempts + 1, error=error, next_attempt_at=next_try(intent.attempts, now)
     )
 
 
@@ -117,8 +107,7 @@ def _keep_checkout(request: Answer, answer: Answer, now: datetime) -> None:
     if checkout.state == Checkout.State.OPENING:
         checkout.state = Checkout.State.OPEN
     elif checkout.state == Checkout.State.ABANDONED:
-        expiry = {"checkout": str(checkout.id), "session": checkout.stripe_session_id}
-        record(Intent.Kind.EXPIRE_CHECKOUT, f"expire:{checkout.id}", expiry, now=now)
+        wishes.expire(checkout, now=now)
     checkout.save()
 
 

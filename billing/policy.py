@@ -7,10 +7,9 @@ moves the period and says "active" about an hour before it charges.
 from datetime import datetime, timedelta
 
 from billing.gateway import Subscription
+from billing.models import Subscription as Mirror
 
 GRACE = timedelta(days=7)
-RENEWING = frozenset({"trialing", "active", "past_due"})
-ENDED = frozenset({"canceled", "incomplete_expired"})
 
 
 def paid_through(subscription: Subscription) -> datetime | None:
@@ -34,7 +33,7 @@ def grant_ends_at(subscription: Subscription) -> datetime | None:
     paid = paid_through(subscription)
     if paid is None:
         return None
-    if subscription.status in ENDED:
+    if subscription.status in Mirror.ENDED:
         return min(paid, subscription.ended_at or paid)
-    renews = subscription.status in RENEWING and subscription.cancel_at is None
+    renews = subscription.status in Mirror.RENEWING and subscription.cancel_at is None
     return paid + GRACE if renews else paid

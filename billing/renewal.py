@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import intents, subjects, subscriptions
+from billing import intents, subjects, subscriptions, wishes
 from billing.gateway import StripeAway, StripeRefused
 from billing.models import DomainEvent, Intent, Seat, Subscription
 
@@ -67,21 +67,21 @@ def _alive(payer: Any, subject_id: UUID, *, now: datetime) -> Subscription:
 def _wish(mirror: Subscription, *, renews: bool, now: datetime) -> Intent | None:
     """Note a wish unless it is so already; see Note [The newest wish counts]."""
     prefix = f"renewal:{mirror.stripe_subscription_id}:"
-    wishes = Intent.objects.filter(idempotency_key__startswith=prefix)
-    newest = wishes.order_by("-id").first()
+    earlier = Intent.objects.filter(idempotency_key__startswith=prefix)
+    newest = earlier.order_by("-id").first()
     if newest is not None and _is_ahead(newest, mirror):
         if newest.request["renews"] == renews:
             return newest
     elif (mirror.ends_at is None) == renews:
         return None
-    wishes.filter(answered_at=None).update(answered_at=now, answer={"overtaken": True})
+    earlier.filter(answered_at=None).update(answered_at=now, answer={"overtaken": True})
     request = {
         "subscription": mirror.stripe_subscription_id,
         "renews": renews,
         "paid_through": mirror.paid_through.isoformat() if mirror.paid_through else "",
     }
-    key = f"{prefix}{wishes.count() + 1}"
-    return intents.record(Intent.Kind.SET_RENEWAL, key, request, now=now)
+    key = f"{prefix}{earlier.count() + 1}"
+    return wishes.record(Intent.Kind.SET_RENEWAL, key, request, now=now)[0]
 
 
 def _is_ahead(wish: Intent, mirror: Subscription) -> bool:

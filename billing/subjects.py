@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from billing import wishes
 from billing.models import (
     Change,
     Checkout,
@@ -93,7 +94,7 @@ def vacate(subject_id: UUID, *, actor: Any, now: datetime) -> None:
     if seat is None:
         return
     pages = Checkout.objects.select_for_update(no_key=True).filter(subject_id=subject_id)
-    for checkout in pages.filter(state__in=(Checkout.State.OPENING, Checkout.State.OPEN)):
+    for checkout in pages.filter(state__in=Checkout.LIVE):
         _abandon(checkout, now=now)
     subscription = seat.subscription
     seat.delete()
@@ -108,12 +109,7 @@ def _abandon(checkout: Checkout, *, now: datetime) -> None:
     checkout.state = Checkout.State.ABANDONED
     checkout.save(update_fields=["state"])
     if checkout.stripe_session_id:
-        _intend(
-            Intent.Kind.EXPIRE_CHECKOUT,
-            f"expire:{checkout.id}",
-            {"checkout": str(checkout.id), "session": checkout.stripe_session_id},
-            now=now,
-        )
+        wishes.expire(checkout, now=now)
 
 
 def _end(subscription: Subscription, *, now: datetime) -> None:
@@ -135,16 +131,9 @@ def cancel_and_refund(subscription: Subscription, *, full: bool, now: datetime) 
     """
     stripe_id = subscription.stripe_subscription_id
     request = {"subscription": stripe_id, "ended_at": int(now.timestamp()), "full": full}
-    _intend(Intent.Kind.CANCEL_SUBSCRIPTION, f"cancel:{stripe_id}", request, now=now)
-    return _intend(Intent.Kind.REFUND_SUBSCRIPTION, f"refund:{stripe_id}", request, now=now)
-
-
-def _intend(kind: Intent.Kind, key: str, request: dict[str, Any], *, now: datetime) -> bool:
-    _, created = Intent.objects.get_or_create(
-        idempotency_key=key,
-        defaults={"kind": kind, "request": request, "created_at": now, "next_attempt_at": now},
-    )
-    return created
+    wishes.record(Intent.Kind.CANCEL_SUBSCRIPTION, f"cancel:{stripe_id}", request, now=now)
+    refund = f"refund:{stripe_id}"
+    return wishes.record(Intent.Kind.REFUND_SUBSCRIPTION, refund, request, now=now)[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _record(
         changed = _grant(mirror, fetched, checkout.subject_id, holds=holds, now=now)
         if changed:
             subjects.bump([checkout.subject_id], now=now)
-        if mirror.status in policy.ENDED:
+        if mirror.status in Subscription.ENDED:
             Seat.objects.filter(Q(subscription=mirror) | Q(checkout=checkout)).delete()
     if before != mirror.status:
         _note(mirror, f"subscription_{mirror.status}", now=now)
@@ -118,8 +118,8 @@ def _mirror(
 
 
 def _close_checkout(checkout: Checkout) -> None:
-    live = (Checkout.State.OPENING, Checkout.State.OPEN)
-    Checkout.objects.filter(id=checkout.id, state__in=live).update(state=Checkout.State.PAID)
+    live = Checkout.objects.filter(id=checkout.id, state__in=Checkout.LIVE)
+    live.update(state=Checkout.State.PAID)
 
 
 def _hold_seat(mirror: Subscription, checkout: Checkout, *, now: datetime) -> bool:
@@ -129,11 +129,8 @@ def _hold_seat(mirror: Subscription, checkout: Checkout, *, now: datetime) -> bo
         return True
     if Grant.objects.filter(subscription=mirror).exists():
         return False  # It had its time.
-    ended, ours = (
-        mirror.status in policy.ENDED,
-        seat is not None and seat.checkout_id == checkout.id,
-    )
-    if seat is not None and ours:
+    ended = mirror.status in Subscription.ENDED
+    if seat is not None and seat.checkout_id == checkout.id:
         if not ended:
             seat.checkout, seat.subscription = None, mirror
             seat.save(update_fields=["checkout", "subscription"])

@@ -5,16 +5,16 @@ that began after its receipt is recorded, so lost order, repeats and delays chan
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F
 
 from billing import checkout, gateway, subscriptions
+from billing.backoff import next_try
 from billing.models import StripeEvent
 
 ID = re.compile(r"[a-z]+_[A-Za-z0-9_]{1,200}")  # Stripe's form; it goes into addresses
-BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds until the next try
 SUBSCRIPTION_EVENTS = {
     "customer.subscription.created",
     "customer.subscription.updated",
@@ -81,11 +81,10 @@ def process(event_id: int, *, now: datetime) -> None:
 
 
 def _try_later(event: StripeEvent, error: Exception, *, now: datetime) -> None:
-    wait = BACKOFF[min(event.attempts, len(BACKOFF) - 1)]
     StripeEvent.objects.filter(id=event.id).update(
         attempts=F("attempts") + 1,
         error=f"{type(error).__name__}: {error}"[:2000],
-        next_attempt_at=now + timedelta(seconds=wait),
+        next_attempt_at=next_try(event.attempts, now),
     )
 
 

@@ -43,6 +43,8 @@ class Checkout(models.Model):
         EXPIRED = "expired"
         ABANDONED = "abandoned"
 
+    LIVE: ClassVar = {State.OPENING, State.OPEN}
+
     id = models.UUIDField(primary_key=True)
     subject = models.ForeignKey(Subject, models.PROTECT, related_name="checkouts")
     payer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

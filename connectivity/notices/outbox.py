@@ -1,7 +1,7 @@
 """The mails that are to be sent: written with what they tell of, sent once, tried until sent."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
@@ -11,11 +11,12 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from billing.backoff import next_try
 from connectivity.notices.models import Notice
 
 AT_MOST = 20  # seconds in one go: a mail server that hangs is not to take a worker for good
 SIGNATURE = "-- \nPremium Connectivity"  # As the mails of accounts have it.
-BACKOFF = (5, 30, 120, 600, 3600)  # seconds until the next try
+WAITS = (5, 30, 120, 600, 3600)  # seconds until the next try
 log = structlog.get_logger()
 
 
@@ -85,10 +86,9 @@ def _send(notice: Notice, *, now: datetime) -> bool:
         subject, body = render(notice)
         EmailMessage(subject, body, to=[notice.recipient]).send()
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with one mail, the others go out
-        wait = BACKOFF[min(notice.attempts, len(BACKOFF) - 1)]
-        notice.attempts += 1
         notice.error = _reason(error)
-        notice.next_attempt_at = now + timedelta(seconds=wait)
+        notice.next_attempt_at = next_try(notice.attempts, now, WAITS)
+        notice.attempts += 1
         log.warning("mail_not_sent", notice=notice.pk, error=notice.error)
     else:
         notice.sent_at, notice.error = now, ""

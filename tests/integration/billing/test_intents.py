@@ -7,7 +7,7 @@ import pytest
 from allauth.account.signals import email_changed
 from django.db import connection
 
-from billing import clock, gateway, intents, locks, tasks
+from billing import clock, gateway, intents, locks, tasks, wishes
 from billing.models import Customer, Intent
 from tests.factories import make_car, make_user
 from tests.integration.billing.buying import start
@@ -30,7 +30,7 @@ def test_the_payers_new_address_reaches_stripe(stripe: Stripe) -> None:
 
 def test_what_stripe_refuses_for_good_is_not_tried_again(stripe: Stripe) -> None:
     Customer.objects.create(payer=make_user(), currency="usd", stripe_customer_id="cus_gone")
-    intent = intents.record(
+    intent, _ = wishes.record(
         Intent.Kind.UPDATE_CUSTOMER,
         "email:gone",
         {"customer": "cus_gone"},
@@ -56,7 +56,7 @@ def test_one_failing_intent_holds_up_no_other(stripe: Stripe, moving_clock) -> N
     owner = make_user()
     start(owner, make_car(owner))
     now = clock.now()
-    broken = intents.record(Intent.Kind.EXPIRE_CHECKOUT, "expire:x", {}, now=now)
+    broken, _ = wishes.record(Intent.Kind.EXPIRE_CHECKOUT, "expire:x", {}, now=now)
     owner.email = "new@example.com"
     owner.save()
     intents.update_customer_email(payer=owner, now=now)
