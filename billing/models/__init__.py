@@ -2,18 +2,24 @@
 
 from billing.models.catalog import CatalogRevision, StripePrice
 from billing.models.journal import DomainEvent, Intent, StripeEvent
-from billing.models.payments import Checkout, Customer, Invoice, Seat, Subscription
+from billing.models.payments import Checkout, Customer, Dispute, Invoice, Seat, Subscription
 from billing.models.subjects import Change, Grant, Subject
+from billing.models.upkeep import Bookmark, Budget, Finding, Reconciliation
 
 __all__ = [
+    "Bookmark",
+    "Budget",
     "CatalogRevision",
     "Change",
     "Checkout",
     "Customer",
+    "Dispute",
     "DomainEvent",
+    "Finding",
     "Grant",
     "Intent",
     "Invoice",
+    "Reconciliation",
     "Seat",
     "StripeEvent",
     "StripePrice",

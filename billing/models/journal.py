@@ -53,6 +53,11 @@ class Intent(models.Model):
         REFUND_SUBSCRIPTION = "refund_subscription"
         SET_RENEWAL = "set_renewal"
         UPDATE_CUSTOMER = "update_customer"
+        DELETE_CUSTOMER = "delete_customer"
+        SWITCH_PRICE = "switch_price"
+        SWITCH_AT_END = "switch_at_end"
+        EXTEND = "extend"
+        REFUND_INVOICE = "refund_invoice"
 
     kind = models.CharField(max_length=32, choices=Kind)
     idempotency_key = models.CharField(max_length=255, unique=True)
@@ -61,6 +66,11 @@ class Intent(models.Model):
     created_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
+    # See Note [Looked up, not guessed] in billing.intents.
+    first_attempt_at = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveSmallIntegerField(
+        default=0, help_text="How often its key was replaced because the old one had died."
+    )
     next_attempt_at = models.DateTimeField()
     error = models.TextField(blank=True)
 

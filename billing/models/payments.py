@@ -49,6 +49,7 @@ class Checkout(models.Model):
     subject = models.ForeignKey(Subject, models.PROTECT, related_name="checkouts")
     payer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     lookup_key = models.CharField(max_length=200)
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="+")
     state = models.CharField(max_length=16, choices=State, default=State.OPENING)
     stripe_session_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
     url = models.URLField(max_length=2000, blank=True)
@@ -113,6 +114,10 @@ class Subscription(models.Model):
     unit_amount = models.BigIntegerField(
         null=True, blank=True, help_text="In the currency's minor unit."
     )
+    discounted_amount = models.BigIntegerField(
+        null=True, blank=True, help_text="What a period costs while the discount lasts."
+    )
+    discount_ends_at = models.DateTimeField(null=True, blank=True)
     period_ends_at = models.DateTimeField(null=True, blank=True)
     paid_through = models.DateTimeField(null=True, blank=True)
     trial_ends_at = models.DateTimeField(null=True, blank=True)
@@ -121,6 +126,11 @@ class Subscription(models.Model):
     )
     card_brand = models.CharField(max_length=32, blank=True)
     card_last4 = models.CharField(max_length=4, blank=True)
+    adopted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When staff gave it its subject: it did not come from a checkout of ours.",
+    )
     created_at = models.DateTimeField(null=True, blank=True)
     # See Note [A ticket per fetch] in billing.subscriptions.
     ticket = models.BigIntegerField(default=0)
@@ -167,7 +177,11 @@ class Invoice(models.Model):
     status = models.CharField(max_length=16)
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField()
+    tax = models.BigIntegerField(default=0)
     amount_paid = models.BigIntegerField()
+    amount_refunded = models.BigIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0, help_text="How often its charge was tried.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     paid_through = models.DateTimeField(
         null=True, blank=True, help_text="The greatest period end of its subscription lines."
@@ -184,3 +198,31 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.number or self.stripe_invoice_id
+
+
+class Dispute(models.Model):
+    """A dispute at Stripe: the payer's bank has taken a payment back, or asks about it."""
+
+    stripe_dispute_id = models.CharField(max_length=255, primary_key=True)
+    invoice = models.ForeignKey(
+        Invoice, models.PROTECT, null=True, blank=True, related_name="disputes"
+    )
+    status = models.CharField(max_length=32)
+    reason = models.CharField(max_length=64, blank=True)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    opened_at = models.DateTimeField()
+    synced_at = models.DateTimeField()
+
+    # Stripe's words. A warning is a question of the bank's: no money has moved.
+    LOST: ClassVar = {"lost"}
+    HARMLESS: ClassVar = {
+        "won",
+        "prevented",
+        "warning_needs_response",
+        "warning_under_review",
+        "warning_closed",
+    }
+
+    def __str__(self) -> str:
+        return f"{self.stripe_dispute_id} ({self.status})"
