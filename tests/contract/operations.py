@@ -3,14 +3,17 @@
 import ast
 from pathlib import Path
 
-GATEWAY = Path(__file__).parents[2] / "billing" / "gateway" / "__init__.py"
+GATEWAY = Path(__file__).parents[2] / "billing" / "gateway"
 VERBS = {"create": "POST", "list": "GET", "retrieve": "GET", "update": "POST", "cancel": "DELETE"}
 
 
 def used_by_gateway() -> set[tuple[str, str]]:
     """Return (method, path template) for each `client.v1.….verb(` in the gateway."""
     calls = (
-        node.func for node in ast.walk(ast.parse(GATEWAY.read_text())) if isinstance(node, ast.Call)
+        node.func
+        for path in sorted(GATEWAY.glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
     )
     chains = (_chain(call) for call in calls if isinstance(call, ast.Attribute))
     return {_operation(chain[chain.index("v1") + 1 :]) for chain in chains if "v1" in chain}

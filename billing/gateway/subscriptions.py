@@ -1,0 +1,49 @@
+"""Calls about subscriptions: what they are, and how they go on or end."""
+
+from typing import Any
+
+import stripe
+
+from billing.gateway import client, values
+from billing.gateway.values import Subscription
+
+
+def subscription(subscription_id: str) -> Subscription:
+    """Fetch a subscription, its card and all its invoices."""
+    with client.speaking():
+        found = client.api().v1.subscriptions.retrieve(
+            subscription_id, {"expand": ["default_payment_method"]}
+        )
+        invoices = client.api().v1.invoices.list({"subscription": subscription_id, "limit": 100})
+        return values.subscription(
+            found, tuple(values.invoice(invoice) for invoice in invoices.auto_paging_iter())
+        )
+
+
+def cancel_subscription(subscription_id: str, *, key: str) -> None:
+    """End a subscription at once, without a final invoice; an ended one is no error."""
+    with client.speaking():
+        try:
+            client.api().v1.subscriptions.cancel(
+                subscription_id, {"invoice_now": False, "prorate": False}, {"idempotency_key": key}
+            )
+        except stripe.InvalidRequestError as error:
+            if error.code != client.GONE:
+                raise
+
+
+def set_renewal(subscription_id: str, *, renews: bool, key: str) -> None:
+    """Let a subscription renew, or end with its period; no error if it is so, but if it has ended.
+
+    The Customer Portal schedules an end as an instant, which is cleared in a call of its own form.
+    """
+    change: Any = {"cancel_at_period_end": not renews}
+    with client.speaking():
+        found = client.api().v1.subscriptions.retrieve(subscription_id)
+        ends = bool(found.cancel_at or found.cancel_at_period_end)
+        if ends != renews and found.status != "canceled":
+            return
+        if renews and not found.cancel_at_period_end:
+            # Stripe takes one of the two in a call, and one form of call per key.
+            change, key = {"cancel_at": ""}, f"{key}:cancel_at"
+        client.api().v1.subscriptions.update(subscription_id, change, {"idempotency_key": key})
