@@ -1,0 +1,50 @@
+"""What a call to Stripe is made of: how it is made, what follows, how it is looked up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from billing.models import DomainEvent, Subscription
+
+Facts = dict[str, Any]
+
+
+def _nothing(_request: Facts, *_: Any) -> None:
+    """Nothing follows."""
+
+
+def _unknown(_request: Facts, _key: str) -> Facts | None:
+    """There is nothing to look up: the call may be made again as it is."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kind of intent, as functions of its request.
+
+    `make` calls Stripe under a key and returns the answer; `apply` and `refused` record what
+    follows, in the transaction that records the answer or the refusal. `find` asks Stripe whether
+    an earlier call, whose answer nobody heard, was done: its answer, or None if it was not.
+    """
+
+    make: Callable[[Facts, str], Facts]
+    apply: Callable[[Facts, Facts, datetime], None] = _nothing
+    refused: Callable[[Facts, datetime], None] = _nothing
+    find: Callable[[Facts, str], Facts | None] = _unknown
+
+
+def note(kind: str, stripe_subscription_id: str, *, now: datetime, **data: Any) -> None:
+    """Write down what a call has done to a subscription, for its subject and its payer."""
+    subscription = (
+        Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
+        .select_related("customer")
+        .first()
+    )
+    DomainEvent.objects.create(
+        kind=kind,
+        at=now,
+        subject_id=subscription.subject_id if subscription else None,
+        payer_id=subscription.customer.payer_id if subscription and subscription.customer else None,
+        data={"subscription": stripe_subscription_id, **data},
+    )
