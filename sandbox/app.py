@@ -12,6 +12,7 @@ from sandbox.mail.inbox import Inbox
 from sandbox.stripe import api, controls
 from sandbox.stripe import pages as stripe_pages
 from sandbox.stripe.objects.event import API_VERSION
+from sandbox.stripe.webhooks import Send
 from sandbox.stripe.words import ENGLISH
 from sandbox.stripe.world import World
 
@@ -25,8 +26,8 @@ _SECURITY = {
 }
 
 
-def create_app(config: Config) -> flask.Flask:
-    """The whole sandbox as one WSGI application.
+def create_app(config: Config, *, send: Send | None = None) -> flask.Flask:
+    """The whole sandbox as one WSGI application; `send` delivers webhooks, if not by HTTP.
 
     `app.extensions` holds its `world` and `inbox`; who serves the app starts and stops the world.
     """
@@ -37,7 +38,7 @@ def create_app(config: Config) -> flask.Flask:
     # A page of a stranger whose name now leads here may not read the mailbox.
     app.config["TRUSTED_HOSTS"] = ["localhost", "127.0.0.1", config.host]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    world = app.extensions["world"] = World(config)
+    world = app.extensions["world"] = World(config, send)
     inbox = app.extensions["inbox"] = Inbox(config.data_dir / "mail.sqlite3")
     app.register_blueprint(api.create_blueprint(world))
     app.register_blueprint(stripe_pages.create_blueprint(world))

@@ -16,6 +16,7 @@ from sandbox.stripe.idempotency import Answer
 from sandbox.stripe.objects.event import API_VERSION
 from sandbox.stripe.operation import Operation
 from sandbox.stripe.params import parse_form, read_fields
+from sandbox.stripe.settings import setting
 from sandbox.stripe.store import Transaction, new_id
 from sandbox.stripe.world import World
 
@@ -36,6 +37,8 @@ def create_blueprint(world: World) -> flask.Blueprint:
 def _serve(world: World, request: flask.Request) -> flask.Response:
     form = request.get_data(as_text=True)
     fault = world.faults.take(request.method, request.path)
+    if not _metered(world, request, fault):
+        fault = "rate_limit"
     if fault == "drop":
         return _cut(request)
     request_id = new_id("req")
@@ -118,9 +121,24 @@ def _authenticate(request: flask.Request) -> None:
         )
 
 
+def _metered(world: World, request: flask.Request, fault: str | None) -> bool:
+    """Count the call; whether it is within the limit that is set."""
+    try:
+        name = f"{request.method} {_find(request.method, request.path)[0].path}"
+    except StripeError:
+        name = f"{request.method} unknown"
+    with world.store.reading() as tx:
+        within = world.meter.admits(name, setting(tx, "rate_limit"))
+    if not within or fault == "rate_limit":
+        world.meter.refuse(name)
+    return within
+
+
 def _refuse_by_fault(fault: str | None) -> None:
     if fault == "error":
         raise _outage()
+    if fault == "outage":
+        raise StripeError("Service temporarily unavailable.", status=503, kind="api_error")
     if fault == "rate_limit":
         raise StripeError(
             "Request rate limit exceeded. You can learn more about rate limits here "

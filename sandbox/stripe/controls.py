@@ -6,7 +6,9 @@ from typing import Any
 
 import flask
 
-from sandbox.stripe import faults
+from sandbox.stripe import faults, settings
+from sandbox.stripe.settings import SETTINGS
+from sandbox.stripe.store import new_id
 from sandbox.stripe.world import World
 
 _ORDERS = ("as_made", "reversed", "shuffled")
@@ -15,12 +17,16 @@ _ORDERS = ("as_made", "reversed", "shuffled")
 def create_blueprint(world: World) -> flask.Blueprint:
     """Everything under /sandbox/stripe/."""
     blueprint = flask.Blueprint("stripe_controls", __name__, url_prefix="/sandbox/stripe")
+    _add_pace(blueprint, world)
     _add_webhooks(blueprint, world)
+    _add_secrets(blueprint, world)
     _add_faults(blueprint, world)
+    _add_stats(blueprint, world)
+    _add_settings(blueprint, world)
     return blueprint
 
 
-def _add_webhooks(blueprint: flask.Blueprint, world: World) -> None:
+def _add_pace(blueprint: flask.Blueprint, world: World) -> None:
     deliverer = world.deliverer
 
     @blueprint.post("/webhooks/hold")
@@ -35,20 +41,27 @@ def _add_webhooks(blueprint: flask.Blueprint, world: World) -> None:
         deliverer.resume()
         return {"held": False}
 
+
+def _add_webhooks(blueprint: flask.Blueprint, world: World) -> None:
+    deliverer = world.deliverer
+
+    @blueprint.get("/webhooks")
+    def waiting() -> dict[str, Any]:
+        """What waits to be delivered, in the order in which it happened."""
+        return {"data": deliverer.waiting()}
+
     @blueprint.post("/webhooks/drop")
     def drop() -> dict[str, Any]:
-        """What waits is never delivered, as after three days of failure."""
-        with world.store.writing() as tx:
-            dropped = tx.db.execute(
-                "UPDATE deliveries SET state = 'failed' WHERE state = 'pending'"
-            ).rowcount
-        return {"dropped": dropped}
+        """What waits, or what `events` names of it, is never delivered."""
+        return {"dropped": deliverer.drop(_meant(world, flask.request.form))}
 
     @blueprint.post("/webhooks/deliver")
     def deliver() -> dict[str, Any]:
-        """Deliver what waits, one after the other: `order`, `times` each, `seed` of a shuffle."""
-        waiting = _in_order(deliverer.pending(), flask.request.form)
-        attempts = [deliverer.deliver(delivery, again=True) for delivery in waiting]
+        """Deliver one after the other what waits, or what `events` names: event ids and types,
+        with commas, in their order; `order`, `times` each, `seed` of a shuffle."""
+        form = flask.request.form
+        ordered = _in_order(_meant(world, form), form)
+        attempts = [deliverer.deliver(delivery, again=True) for delivery in ordered]
         return {
             "attempts": [
                 {"event": attempt.event, "type": attempt.type, "status": attempt.status}
@@ -56,6 +69,12 @@ def _add_webhooks(blueprint: flask.Blueprint, world: World) -> None:
                 if attempt is not None
             ]
         }
+
+
+def _meant(world: World, form: Mapping[str, str]) -> list[int]:
+    if "events" not in form:
+        return [each["delivery"] for each in world.deliverer.waiting()]
+    return world.deliverer.chosen(filter(None, form["events"].split(",")))
 
 
 def _in_order(waiting: list[int], form: Mapping[str, str]) -> list[int]:
@@ -68,6 +87,26 @@ def _in_order(waiting: list[int], form: Mapping[str, str]) -> list[int]:
     elif order == "shuffled":
         random.Random(form.get("seed", "0")).shuffle(ordered)
     return ordered
+
+
+def _add_secrets(blueprint: flask.Blueprint, world: World) -> None:
+    @blueprint.post("/webhooks/roll")
+    def roll() -> dict[str, Any]:
+        """Give every endpoint a new secret (`secret`, or a fresh one) beside its old one, which a
+        second call ends."""
+        fresh = flask.request.form.get("secret") or f"whsec_{new_id('x')[2:]}"
+        answer = {}
+        with world.store.writing() as tx:
+            for endpoint in tx.select("webhook_endpoint"):
+                private = tx.private(endpoint["id"])
+                if not private.pop("old_secret", None):
+                    private |= {"old_secret": private["secret"], "secret": fresh}
+                tx.save_private(endpoint["id"], private)
+                answer[endpoint["id"]] = {
+                    "secret": private["secret"],
+                    "old_secret": private.get("old_secret"),
+                }
+        return answer
 
 
 def _add_faults(blueprint: flask.Blueprint, world: World) -> None:
@@ -90,3 +129,35 @@ def _add_faults(blueprint: flask.Blueprint, world: World) -> None:
         """All calls succeed again."""
         world.faults.clear()
         return {"planted": None}
+
+
+def _add_stats(blueprint: flask.Blueprint, world: World) -> None:
+    @blueprint.get("/stats")
+    def stats() -> dict[str, Any]:
+        """How often each operation was called, and how often that was too often."""
+        return world.meter.counts()
+
+    @blueprint.delete("/stats")
+    def reset() -> dict[str, Any]:
+        """Count from nought."""
+        world.meter.reset()
+        return world.meter.counts()
+
+
+def _add_settings(blueprint: flask.Blueprint, world: World) -> None:
+    @blueprint.get("/settings")
+    def show() -> dict[str, Any]:
+        """Every setting as it is."""
+        with world.store.reading() as tx:
+            return {name: settings.setting(tx, name) for name in SETTINGS}
+
+    @blueprint.post("/settings")
+    def change() -> dict[str, Any]:
+        """Set those that the form names."""
+        try:
+            with world.store.writing() as tx:
+                for name, value in flask.request.form.items():
+                    settings.change(tx, name, value)
+        except ValueError as wrong:
+            flask.abort(400, str(wrong))
+        return show()

@@ -45,7 +45,8 @@ class Runner:
     def stop(self) -> None:
         """Stop after the action that is being done."""
         self._stopping.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
     def catch_up(self) -> None:
         """Do all that is due, so that who asks next sees the state of this instant."""

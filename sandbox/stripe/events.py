@@ -1,12 +1,14 @@
 """Writes down what happened, in the transaction in which it happens, and who is to hear of it."""
 
 from sandbox.stripe.objects.event import event
+from sandbox.stripe.settings import setting
 from sandbox.stripe.store import Body, Transaction
 
 
 def emit(tx: Transaction, kind: str, subject: Body, previous: Body | None = None) -> None:
     """Record an event about `subject` as it now stands, and queue it for every endpoint."""
     made = event(tx, kind, subject, previous)
+    made["api_version"] = setting(tx, "event_api_version")
     hearers = [
         endpoint["id"]
         for endpoint in tx.select("webhook_endpoint")

@@ -3,13 +3,14 @@
 import dataclasses
 import threading
 
-KINDS = ("error", "error_after", "drop", "drop_after", "rate_limit")
+KINDS = ("error", "error_after", "drop", "drop_after", "rate_limit", "outage")
 
 
 @dataclasses.dataclass
 class Fault:
     """What the next calls meet: `error` a 500, `drop` a connection cut without an answer,
-    `rate_limit` a 429; with `_after`, only when the call has already had its effect."""
+    `rate_limit` a 429, `outage` a 503 until it is cleared; with `_after`, only when the call has
+    already had its effect."""
 
     kind: str
     times: int
@@ -43,6 +44,6 @@ class Faults:
         with self._lock:
             for fault in self._waiting:
                 if fault.meets(method, path):
-                    fault.times -= 1
+                    fault.times -= fault.kind != "outage"
                     return fault.kind
         return None

@@ -6,6 +6,9 @@ import json
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.store import Body, Store, Transaction
 
+# Stripe keeps a key for at least a day; who repeats a request later makes a new one.
+_KEPT_SECONDS = 86400
+
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
@@ -23,12 +26,17 @@ def reserve(store: Store, key: str, fingerprint: str) -> Answer | None:
     Raises Stripe's idempotency errors: the key in use right now, or used for something else.
     """
     with store.writing() as tx:
+        tx.db.execute(
+            "DELETE FROM idempotency WHERE status IS NOT NULL AND made_at <= ?",
+            (tx.now - _KEPT_SECONDS,),
+        )
         row = tx.db.execute(
             "SELECT fingerprint, status, body, request_id FROM idempotency WHERE key = ?", (key,)
         ).fetchone()
         if row is None:
             tx.db.execute(
-                "INSERT INTO idempotency (key, fingerprint) VALUES (?, ?)", (key, fingerprint)
+                "INSERT INTO idempotency (key, fingerprint, made_at) VALUES (?, ?, ?)",
+                (key, fingerprint, tx.now),
             )
             return None
     if row[0] != fingerprint:

@@ -52,8 +52,10 @@ CREATE TABLE IF NOT EXISTS idempotency (
     fingerprint TEXT NOT NULL,
     status INTEGER,
     body TEXT,
-    request_id TEXT
+    request_id TEXT,
+    made_at INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -161,6 +163,8 @@ class Store:
         self._after_commit: list[Callable[[], None]] = []
         with self._connection() as db:
             db.executescript("PRAGMA journal_mode = WAL;" + _SCHEMA)
+            if "made_at" not in [row[1] for row in db.execute("PRAGMA table_info(idempotency)")]:
+                db.execute("ALTER TABLE idempotency ADD made_at INTEGER NOT NULL DEFAULT 0")
             # A request that a crash cut short has left no effect: its key is free again.
             db.execute("DELETE FROM idempotency WHERE status IS NULL")
 

@@ -10,10 +10,10 @@ import queue
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sandbox.stripe.recording import Recorder
-from sandbox.stripe.store import Store
+from sandbox.stripe.store import Body, Store
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,9 @@ _PACE = (1, 2, 5, 10, 30, 60, 300, 1800, 7200, 21600)
 _GIVE_UP_AFTER = 3 * 86400
 _TIMEOUT = 10
 _WORKERS = 4
+
+# Takes an address, a body and its Stripe-Signature; gives the status, or None without an answer.
+Send = Callable[[str, str, str], int | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +44,13 @@ class Attempt:
 class Deliverer:
     """Sends what the deliveries table holds; what it has not finished survives a restart."""
 
-    def __init__(self, store: Store, clock: Callable[[], int], recorder: Recorder) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], int], recorder: Recorder, send: Send | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._recorder = recorder
+        self._send = send or post
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._work: queue.SimpleQueue[int | None] = queue.SimpleQueue()
@@ -69,7 +75,7 @@ class Deliverer:
         self._wake.set()
         for _ in range(_WORKERS):
             self._work.put(None)
-        for thread in self._threads:
+        for thread in filter(threading.Thread.is_alive, self._threads):
             thread.join(timeout=0.5)
 
     def hold(self) -> None:
@@ -84,19 +90,47 @@ class Deliverer:
         self._held = False
         self._wake.set()
 
-    def pending(self) -> list[int]:
+    def waiting(self) -> list[Body]:
         """The deliveries that are not done, in the order in which they were made."""
         with self._store.reading() as tx:
-            rows = tx.db.execute("SELECT id FROM deliveries WHERE state = 'pending' ORDER BY id")
-            return [row[0] for row in rows]
+            rows = tx.db.execute(
+                "SELECT deliveries.id, event, json_extract(body, '$.type'), "
+                "json_extract(body, '$.created'), attempts "
+                "FROM deliveries JOIN objects ON objects.id = event "
+                "WHERE state = 'pending' ORDER BY deliveries.id"
+            ).fetchall()
+        names = ("delivery", "id", "type", "created", "attempts")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def chosen(self, names: Iterable[str]) -> list[int]:
+        """The deliveries that `names` means, in its order: an event's id means all of that event,
+        whatever became of them; a type means those that wait."""
+        waiting, found = self.waiting(), []
+        with self._store.reading() as tx:
+            for name in names:
+                rows = tx.db.execute("SELECT id FROM deliveries WHERE event = ?", (name,))
+                found += [row[0] for row in rows]
+                found += [each["delivery"] for each in waiting if each["type"] == name]
+        return found
+
+    def drop(self, deliveries: Iterable[int]) -> int:
+        """Never deliver these by itself, as after three days of failure; returns how many."""
+        with self._store.writing() as tx:
+            return sum(
+                tx.db.execute(
+                    "UPDATE deliveries SET state = 'failed' WHERE id = ? AND state = 'pending'",
+                    (delivery,),
+                ).rowcount
+                for delivery in deliveries
+            )
 
     def deliver(self, delivery: int, *, again: bool = False) -> Attempt | None:
-        """Try one delivery now; one that is done already is made once more only if `again`."""
-        wanted = ("pending", "delivered") if again else ("pending", "pending")
+        """Try one delivery now; one that is not waiting is made once more only if `again`."""
         with self._store.reading() as tx:
             row = tx.db.execute(
-                "SELECT event, endpoint, attempts FROM deliveries WHERE id = ? AND state IN (?, ?)",
-                (delivery, *wanted),
+                "SELECT event, endpoint, attempts FROM deliveries "
+                "WHERE id = ? AND (state = 'pending' OR ?)",
+                (delivery, again),
             ).fetchone()
             event = row and tx.record(row[0])
             endpoint = row and tx.record(row[1])
@@ -104,24 +138,29 @@ class Deliverer:
             return None
         body = json.dumps(event.body)
         self._recorder.event(body)
-        status = send(endpoint.body["url"], body, endpoint.private["secret"])
+        tried_at = self._clock()
+        signed = signature(body, secrets_of(endpoint.private), int(time.time()))
+        status = self._send(endpoint.body["url"], body, signed)
         attempt = Attempt(row[0], event.body["type"], status)
-        self._note(delivery, row[2], event.body["created"], attempt)
+        self._note(delivery, row[2], tried_at, event.body["created"], attempt)
         return attempt
 
-    def _note(self, delivery: int, attempts: int, created: int, attempt: Attempt) -> None:
-        now = self._clock()
+    def _note(
+        self, delivery: int, attempts: int, tried_at: int, created: int, attempt: Attempt
+    ) -> None:
         state = "pending"
         if attempt.taken:
             state = "delivered"
-        elif now > created + _GIVE_UP_AFTER:
+        elif tried_at > created + _GIVE_UP_AFTER:
             state = "failed"
-        again = now + _PACE[min(attempts, len(_PACE) - 1)]
+        again = tried_at + _PACE[min(attempts, len(_PACE) - 1)]
         with self._store.writing() as tx:
             tx.db.execute(
-                "UPDATE deliveries SET attempts = attempts + 1, due_at = ?, state = ? "
+                "UPDATE deliveries SET attempts = attempts + 1, due_at = ?, "
+                # What was given up stays so, unless this time it was taken.
+                "state = iif(state = 'failed' AND ? = 'pending', 'failed', ?) "
                 "WHERE id = ? AND state != 'delivered'",
-                (again, state, delivery),
+                (again, state, state, delivery),
             )
             tx.db.execute(
                 "UPDATE objects SET body = json_set(body, '$.pending_webhooks', "
@@ -161,14 +200,20 @@ class Deliverer:
                 self._under_way.discard(delivery)
 
 
-def signature(body: str, secret: str, at: int) -> str:
+def secrets_of(private: Body) -> list[str]:
+    """The secrets that sign for an endpoint: its own, and while it is rolled the old one too."""
+    return [private[name] for name in ("secret", "old_secret") if private.get(name)]
+
+
+def signature(body: str, secrets: list[str], at: int) -> str:
     """The Stripe-Signature header. The whole secret is the key, `whsec_` included."""
     # The wall clock signs: a receiver refuses what is older than five minutes by its own.
-    digest = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
+    signed = f"{at}.{body}".encode()
+    digests = [hmac.new(one.encode(), signed, hashlib.sha256).hexdigest() for one in secrets]
+    return ",".join([f"t={at}", *(f"v1={digest}" for digest in digests)])
 
 
-def send(url: str, body: str, secret: str) -> int | None:
+def post(url: str, body: str, signed: str) -> int | None:
     """POST a signed event; the status of the answer, or None if there was none."""
     parts = urllib.parse.urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -176,7 +221,7 @@ def send(url: str, body: str, secret: str) -> int | None:
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "User-Agent": "Stripe/1.0 (sandbox)",
-        "Stripe-Signature": signature(body, secret, int(time.time())),
+        "Stripe-Signature": signed,
     }
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:

@@ -5,10 +5,11 @@ from sandbox.config import Config
 from sandbox.stripe.due import Runner
 from sandbox.stripe.effects import cancelling, checkout, cycle
 from sandbox.stripe.faults import Faults
+from sandbox.stripe.meter import Meter
 from sandbox.stripe.objects.event import webhook_endpoint
 from sandbox.stripe.recording import Recorder
 from sandbox.stripe.store import Store
-from sandbox.stripe.webhooks import Deliverer
+from sandbox.stripe.webhooks import Deliverer, Send
 
 _ACTIONS = {
     checkout.EXPIRE: checkout.expire,
@@ -21,15 +22,16 @@ _ACTIONS = {
 class World:
     """One Stripe account that exists on this machine only."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, send: Send | None = None) -> None:
         self.clock = Clock(config.clock_file)
         self.store = Store(
             config.data_dir / "stripe.sqlite3", clock=self.clock.now, public_url=config.public_url
         )
         self.recorder = Recorder(config.record)
         self.runner = Runner(self.store, self.clock.now, _ACTIONS)
-        self.deliverer = Deliverer(self.store, self.clock.now, self.recorder)
+        self.deliverer = Deliverer(self.store, self.clock.now, self.recorder, send)
         self.faults = Faults()
+        self.meter = Meter()
         self._listen_for(config.webhook_url, config.webhook_secret)
 
     def start(self) -> None:

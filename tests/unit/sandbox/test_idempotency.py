@@ -128,3 +128,29 @@ def test_limits_and_their_end(sandbox: SandboxServer, client: Client):
             client.v1.customers.list()
     control(sandbox, "faults", "DELETE")
     assert client.v1.customers.list().data == []
+
+
+def test_a_key_is_forgotten_after_a_day(client: Client, sandbox_clock: SandboxClock):
+    first = client.v1.customers.create({}, keyed("k"))
+    sandbox_clock.advance(hours=23, minutes=59)
+    assert client.v1.customers.create({}, keyed("k")).id == first.id
+    sandbox_clock.advance(minutes=2)
+    assert client.v1.customers.create({}, keyed("k")).id != first.id
+
+
+def test_a_failure_after_the_effect_is_replayed_for_a_day(
+    sandbox: SandboxServer, client: Client, sandbox_clock: SandboxClock
+):
+    def status() -> tuple[int, str | None]:
+        answer = requests.post(
+            f"{sandbox.url}/v1/customers",
+            headers={"Authorization": "Bearer sk_test_x", "Idempotency-Key": "k"},
+            timeout=10,
+        )
+        return answer.status_code, answer.headers.get("Idempotent-Replayed")
+
+    control(sandbox, "faults", kind="error_after")
+    assert [status(), status()] == [(500, None), (500, "true")]
+    sandbox_clock.advance(days=1)
+    assert status() == (200, None)
+    assert len(client.v1.customers.list().data) == 2
