@@ -17,6 +17,9 @@ _PLACES = {
     "evt": "events",
     "price": "prices",
     "prod": "products",
+    "dp": "disputes",
+    "du": "disputes",
+    "pi": "payments",
 }
 NOTHING = "-"
 _SYMBOLS = {"usd": "$", "cad": "CA$", "eur": "€", "gbp": "£"}
