@@ -1,0 +1,169 @@
+"""The engine of the journeys: one process, one frozen time, the product and its Stripe in it.
+
+It decides when what is due happens, and when webhooks come. It must never know what ought to
+follow: that is told by telling.py and stated by the tests.
+
+# Note [Time moves step by step]
+Time stands still until somebody moves it, and both sides read the same instant. `go_to` stops at
+each instant at which the sandbox has something to do; it lets that happen, delivers the webhooks
+and runs the product's sweeps there, and goes on. Nothing happens at an instant that is not its own.
+"""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import flask
+import stripe
+import time_machine
+from django.conf import settings
+from django.test import override_settings
+from werkzeug.test import TestResponse
+
+import billing.tasks
+import connectivity.notices.tasks
+import fleet.tasks
+from billing import clock, offers, queries
+from billing.gateway import client
+from sandbox import app as sandbox_app
+from sandbox.config import Config
+from sandbox.stripe.world import World as Sandbox
+from tests.journeys.wires import InProcess, post_webhook
+
+SWEEPS: tuple[Callable[[], Any], ...] = (
+    billing.tasks.sweep,
+    fleet.tasks.sweep,
+    connectivity.notices.tasks.sweep,
+)
+MOST_ROUNDS = 20  # What still moves after so many is a circle.
+
+
+class Webhooks:
+    """What Stripe has to tell: delivered at once, or held and delivered as a test likes."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._deliverer = sandbox.deliverer
+        self.held = False
+
+    def hold(self) -> None:
+        """From now on events wait."""
+        self.held = True
+
+    def flow(self) -> None:
+        """From now on events come as they are made; those that wait come first."""
+        self.held = False
+
+    def waiting(self, which: Collection[str] | None = None) -> list[dict[str, Any]]:
+        """What waits, in the order in which it happened; `which` names event types."""
+        waiting = self._deliverer.waiting()
+        return [event for event in waiting if which is None or event["type"] in which]
+
+    def deliver(
+        self,
+        *,
+        which: Collection[str] | None = None,
+        order: Callable[[Sequence[int]], Sequence[int]] = list,
+        times: int = 1,
+    ) -> int:
+        """Deliver what waits now, each `times` times, in the order that `order` makes of it."""
+        deliveries = [event["delivery"] for event in self.waiting(which)]
+        for delivery in order(deliveries * times):
+            self.deliver_one(delivery)
+        return len(deliveries)
+
+    def deliver_one(self, delivery: int) -> None:
+        """Deliver one event, once more if it was delivered before; it has to be taken."""
+        attempt = self._deliverer.deliver(delivery, again=True)
+        assert attempt is None or attempt.taken, f"The webhook was not taken: {attempt}"
+
+    def drop(self, which: Collection[str] | None = None) -> int:
+        """What waits is never delivered."""
+        return self._deliverer.drop([event["delivery"] for event in self.waiting(which)])
+
+
+class World:
+    """The product, its Stripe and the time."""
+
+    def __init__(self, app: flask.Flask, traveller: time_machine.Traveller) -> None:
+        self.app = app
+        self.sandbox: Sandbox = app.extensions["world"]
+        self.webhooks = Webhooks(self.sandbox)
+        self._traveller = traveller
+        self._pages = app.test_client(use_cookies=False)
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which the world stands still."""
+        return clock.now()
+
+    def jump_to(self, instant: datetime) -> None:
+        """Move the time and let nothing happen; never backwards."""
+        assert instant >= self.now, f"Time does not go back from {self.now} to {instant}."
+        self._traveller.move_to(instant, tick=False)
+
+    def go_to(self, instant: datetime) -> None:
+        """Move the time. See Note [Time moves step by step]."""
+        while (due := self.next_due()) is not None and due <= instant:
+            self.jump_to(max(due, self.now))
+            self.settle()
+        self.jump_to(instant)
+        self.settle()
+
+    def next_due(self) -> datetime | None:
+        """When the sandbox will next do something by itself."""
+        with self.sandbox.store.reading() as tx:
+            due = tx.db.execute("SELECT min(due_at) FROM due_actions").fetchone()[0]
+        return None if due is None else datetime.fromtimestamp(due, UTC)
+
+    def settle(self) -> None:
+        """Let all that is due at this instant happen, on both sides, until nothing moves."""
+        for _ in range(MOST_ROUNDS):
+            self.sandbox.runner.catch_up()
+            delivered = 0 if self.webhooks.held else self.webhooks.deliver()
+            for sweep in SWEEPS:
+                sweep()
+            if not delivered and (self.webhooks.held or not self.webhooks.waiting()):
+                return
+        raise AssertionError("The product and its Stripe keep each other busy without an end.")
+
+    def visit(self, url: str, form: dict[str, str] | None = None) -> TestResponse:
+        """Open a page that Stripe hosts, or send its form; redirects are for people to follow."""
+        method = "GET" if form is None else "POST"
+        return self._pages.open(url, method=method, data=form)
+
+
+@contextlib.contextmanager
+def opened(folder: Path, *, at: datetime, record: Path) -> Iterator[World]:
+    """A world that begins at an instant, with the catalogue on sale; `record` keeps all exchanges.
+
+    Only one is open at a time: the time and the gateway's client are the process's.
+    """
+    config = Config(
+        data_dir=folder / "sandbox",
+        clock_file=folder / "clock",  # Nobody writes it: time is moved for both sides at once.
+        webhook_url="http://testserver/billing/webhook/",
+        webhook_secret=settings.STRIPE_WEBHOOK_SECRETS[0],
+        record=record,
+    )
+    with (
+        time_machine.travel(at, tick=False) as traveller,
+        override_settings(CLOCK_FILE=str(config.clock_file)),
+    ):
+        app = sandbox_app.create_app(config, send=post_webhook)
+        in_process = stripe.StripeClient(
+            settings.STRIPE_SECRET_KEY,
+            max_network_retries=client.RETRIES,
+            http_client=InProcess(app),
+            base_addresses={"api": "http://localhost"},
+        )
+        with mock.patch.object(client, "_client_for", return_value=in_process):
+            offers.sync(queries.catalog())
+            world = World(app, traveller)
+            world.settle()
+            try:
+                yield world
+            finally:
+                world.sandbox.store.close()
