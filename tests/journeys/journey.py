@@ -134,11 +134,12 @@ def _addressed(mail: str) -> str:
 
 def _as_stated(told: Sequence[Fact], stated: Sequence[Fact]) -> list[str]:
     """What happened, with as much data as was stated; all of it for what was not stated."""
-    lines = []
-    for number, each in enumerate(told):
-        wanted = stated[number] if number < len(stated) else None
-        alike = wanted is not None and wanted.kind == each.kind
-        lines.append(str(each.only(list(wanted.data)) if alike and wanted else each))
+    lines = [str(each) for each in told]
+    kinds = [each.kind for each in stated], [each.kind for each in told]
+    for first, second, size in difflib.SequenceMatcher(None, *kinds, False).get_matching_blocks():
+        for step in range(size):
+            wanted = list(stated[first + step].data)
+            lines[second + step] = str(told[second + step].only(wanted))
     return lines
 
 
