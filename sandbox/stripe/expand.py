@@ -65,10 +65,16 @@ def _expand(tx: Transaction, here: Body, steps: list[str], path: str) -> None:
         raise StripeError(f"This property cannot be expanded ({path}).", param="expand")
     value = here[step]
     if isinstance(value, str):
-        found = tx.record(value)
-        if found is None:
-            raise StripeError(f"This property cannot be expanded ({path}).", param="expand")
-        value = here[step] = found.body
+        value = here[step] = _named(tx, value, path)
+    if isinstance(value, list) and any(isinstance(each, str) for each in value):
+        value = here[step] = [_named(tx, each, path) for each in value]
     for below in value if isinstance(value, list) else [value]:
         if rest and isinstance(below, dict):
             _expand(tx, below, rest, path)
+
+
+def _named(tx: Transaction, object_id: str, path: str) -> Body:
+    found = tx.record(object_id)
+    if found is None:
+        raise StripeError(f"This property cannot be expanded ({path}).", param="expand")
+    return found.body

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from sandbox.stripe import cards
 from sandbox.stripe.effects import checkout
 from sandbox.stripe.effects.checkout import Buyer, Outcome
+from sandbox.stripe.effects.discounting import CodeRefusedError
 from sandbox.stripe.store import Body
 from sandbox.stripe.words import Words, words_for
 from sandbox.stripe.world import World
@@ -19,6 +20,7 @@ def create_blueprint(world: World) -> flask.Blueprint:
     desk = _Desk(world)
     blueprint.add_url_rule("/c/pay/<session_id>", view_func=desk.show)
     blueprint.add_url_rule("/c/pay/<session_id>", view_func=desk.pay, methods=["POST"])
+    blueprint.add_url_rule("/c/pay/<session_id>/code", view_func=desk.code, methods=["POST"])
     blueprint.add_url_rule("/c/pay/<session_id>/bank", view_func=desk.ask)
     blueprint.add_url_rule("/c/pay/<session_id>/bank", view_func=desk.answer, methods=["POST"])
     blueprint.add_url_rule("/i/<invoice_id>", view_func=desk.invoice)
@@ -51,7 +53,30 @@ class _Desk:
                 outcome = checkout.present(tx, session_id, card, Buyer(typed["billingName"], email))
         except checkout.ClosedError:
             return self._form(self._session(session_id), {}, None)
+        except CodeRefusedError as refused:
+            return self._without_code(session_id, typed, ("code", words(str(refused))))
         return self._leave(session_id, outcome, typed)
+
+    def code(self, session_id: str) -> Response | tuple[str, int] | str:
+        """Take a promotion code off, or no code any more, and show what is due now."""
+        session = self._session(session_id)
+        typed = flask.request.form.get("code", "").strip()
+        try:
+            with self._world.store.writing() as tx:
+                checkout.use_code(tx, session_id, typed)
+        except checkout.ClosedError:
+            return self._form(session, {}, None)
+        except CodeRefusedError as refused:
+            return self._form(session, {"code": typed}, ("code", _words(session)(str(refused))))
+        return flask.redirect(f"/c/pay/{session_id}", code=303)
+
+    def _without_code(
+        self, session_id: str, typed: dict[str, str], refused: tuple[str, str]
+    ) -> str | tuple[str, int]:
+        """The code died while the buyer typed: the full price is shown before it is charged."""
+        with self._world.store.writing() as tx:
+            checkout.use_code(tx, session_id, "")
+        return self._form(self._session(session_id), typed, refused)
 
     def ask(self, session_id: str) -> str | tuple[str, int]:
         """The bank's question (3-D Secure)."""
@@ -102,6 +127,14 @@ class _Desk:
             return self._form(session, typed, ("number", message))
         return flask.redirect(_success_url(session), code=303)
 
+    def _code_of(self, session: Body) -> str | None:
+        """The code that takes something off, as its seller wrote it."""
+        with self._world.store.reading() as tx:
+            for asked in session["discounts"]:
+                if asked["promotion_code"]:
+                    return str(tx.get("promotion_code", asked["promotion_code"])["code"])
+        return None
+
     def _form(
         self, session: Body, typed: dict[str, str], refused: tuple[str, str] | None
     ) -> str | tuple[str, int]:
@@ -125,6 +158,7 @@ class _Desk:
             # Only what may stay on a page: never the card's number or code.
             name=typed.get("billingName", ""),
             email=typed.get("email", ""),
+            code=self._code_of(session) or typed.get("code", ""),
             refused=refused,
             words=words,
         )

@@ -79,6 +79,21 @@ def integer(minimum: int | None = None, maximum: int | None = None) -> Parser:
     return parse
 
 
+def number(above: float, maximum: float) -> Parser:
+    """A decimal number above one bound and up to the other."""
+
+    def parse(raw: Raw, name: str) -> float:
+        value = _scalar(raw, name, "decimal")
+        if not re.fullmatch(r"\d{1,9}(\.\d{1,4})?", value) or not above < float(value) <= maximum:
+            raise StripeError(
+                f"Invalid decimal: {value[:40]}; must be above {above} and at most {maximum}.",
+                param=name,
+            )
+        return int(value) if value.isdecimal() else float(value)
+
+    return parse
+
+
 def boolean(raw: Raw, name: str) -> bool:
     """`true` or `false`."""
     value = _scalar(raw, name, "boolean").lower()

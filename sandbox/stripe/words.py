@@ -72,6 +72,18 @@ _GERMAN = {
         "Dies ist eine Sandbox: Nehmen Sie eine Testkarte, etwa 4242 4242 4242 4242, "
         "nie eine echte."
     ),
+    "Promotion code": "Aktionscode",
+    "Apply": "Anwenden",
+    "Remove code": "Code entfernen",
+    "Subtotal": "Zwischensumme",
+    "Discount": "Rabatt",
+    "Tax": "Steuer",
+    "This code is invalid.": "Dieser Code ist ungültig.",
+    "This code has expired.": "Dieser Code ist abgelaufen.",
+    "This code has been used up.": "Dieser Code ist aufgebraucht.",
+    "This code is for another currency.": "Dieser Code gilt für eine andere Währung.",
+    "This code is for new customers only.": "Dieser Code gilt nur für neue Kunden.",
+    "This code needs a larger purchase.": "Dieser Code verlangt einen größeren Einkauf.",
     "Invoice": "Rechnung",
     "What": "Leistung",
     "Amount": "Betrag",

@@ -3,7 +3,7 @@
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.stripe.due import Runner
-from sandbox.stripe.effects import cancelling, checkout, cycle
+from sandbox.stripe.effects import cancelling, checkout, cycle, discounting
 from sandbox.stripe.faults import Faults
 from sandbox.stripe.meter import Meter
 from sandbox.stripe.objects.event import webhook_endpoint
@@ -13,6 +13,9 @@ from sandbox.stripe.webhooks import Deliverer, Send
 
 _ACTIONS = {
     checkout.EXPIRE: checkout.expire,
+    discounting.END_CODE: discounting.end_code,
+    discounting.END_COUPON: discounting.end_coupon,
+    discounting.END_DISCOUNT: discounting.end_discount,
     cancelling.TURN: cycle.turn,
     cycle.CHARGE: cycle.charge,
     cycle.WARN: cycle.warn,

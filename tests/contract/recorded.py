@@ -11,8 +11,23 @@ from tests.contract.stripe_contract import Contract
 
 @functools.cache
 def contract() -> Contract:
-    """Stripe's contract, read once."""
-    return Contract(json.loads(Path(__file__).with_name("contract.json").read_text("utf-8")))
+    """Stripe's contract, read once, with the shapes that were added to it."""
+    return Contract(_merged(_read("contract.json"), _read("contract_extra.json")))
+
+
+def _read(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(Path(__file__).with_name(name).read_text("utf-8"))
+    return document
+
+
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Both; what only one of them says is said, and where both are hashes they are merged."""
+    merged = dict(one)
+    for name, value in other.items():
+        known = merged.get(name)
+        both = isinstance(known, dict) and isinstance(value, dict)
+        merged[name] = _merged(known, value) if both else value
+    return merged
 
 
 @dataclasses.dataclass

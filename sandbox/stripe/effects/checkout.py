@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, kept_behaviour
 from sandbox.stripe.due import schedule, unschedule
-from sandbox.stripe.effects import charging, cycle, invoicing
+from sandbox.stripe.effects import charging, cycle, discounting, invoicing, pricing
 from sandbox.stripe.effects.periods import next_boundary
 from sandbox.stripe.events import emit, emit_update
 from sandbox.stripe.objects import subscription as shapes
@@ -48,6 +48,7 @@ def open_session(
         "customer_update": given.get("customer_update", {}),
     }
     tx.insert(session, private)
+    pricing.take_off(tx, session, given.get("discounts", []))
     schedule(tx, EXPIRE, session["id"], due_at=session["expires_at"])
     return session
 
@@ -71,6 +72,7 @@ def expire(tx: Transaction, session_id: str) -> None:
 def present(tx: Transaction, session_id: str, card: Card, buyer: Buyer) -> Outcome:
     """Pay with a card that was just typed in; raises ClosedError."""
     session = _payable(tx, session_id)
+    pricing.check_again(tx, session)
     method = payment_method(tx, card, name=buyer.name, email=buyer.email)
     tx.insert(method, kept_behaviour(card))
     behaviour = card.behaviour
@@ -97,6 +99,17 @@ def answer_bank(tx: Transaction, session_id: str, *, confirmed: bool) -> Outcome
     return _conclude(
         tx, session, tx.get("payment_method", waiting), None if confirmed else NOT_AUTHENTICATED
     )
+
+
+def use_code(tx: Transaction, session_id: str, typed: str) -> None:
+    """Take a promotion code off, or with an empty one go back to the full price.
+
+    Raises ClosedError, and CodeRefusedError with what the page says.
+    """
+    session = _payable(tx, session_id)
+    if not session["allow_promotion_codes"]:
+        raise ClosedError
+    pricing.use_code(tx, session, typed)
 
 
 def _payable(tx: Transaction, session_id: str) -> Body:
@@ -130,7 +143,10 @@ def _intent(tx: Transaction, session: Body) -> Body:
     """The session's payment intent: made at the first attempt, used by every later one."""
     private = tx.private(session["id"])
     if private.get("payment_intent"):
-        return tx.get("payment_intent", private["payment_intent"])
+        intent = tx.get("payment_intent", private["payment_intent"])
+        # A code that was typed in after a refusal has changed the amount.
+        tx.change(intent, amount=session["amount_total"])
+        return intent
     intent = payment_intent(
         tx,
         amount=session["amount_total"],
@@ -172,6 +188,10 @@ def _subscribe(
         method=method["id"],
         trial_end=trial_end,
         data=data,
+    )
+    subscription["automatic_tax"] = pricing.automatic_tax(session)
+    subscription["discounts"] = discounting.grant(
+        tx, subscription, pricing.asked_of(session), session=session["id"]
     )
     for sold in private["line_items"]:
         ends = trial_end or next_boundary(tx.now, sold["price"]["recurring"], tx.now)

@@ -1,5 +1,6 @@
 """Makes, finalizes and settles the invoices of a subscription."""
 
+from sandbox.stripe.effects import discounting
 from sandbox.stripe.events import emit, emit_update
 from sandbox.stripe.objects import invoice as shapes
 from sandbox.stripe.store import Body, Transaction
@@ -58,6 +59,7 @@ def finalize(tx: Transaction, invoice: Body, customer: Body) -> None:
     )
     tx.save(invoice)
     emit(tx, "invoice.finalized", invoice)
+    discounting.forget_used(tx, invoice)
 
 
 def settle(tx: Transaction, invoice: Body, intent: Body | None) -> None:

@@ -1,5 +1,7 @@
 """The shape of an invoice, its lines and its payments."""
 
+from sandbox.stripe.objects import totals
+from sandbox.stripe.objects.totals import Part, Tax
 from sandbox.stripe.store import Body, Transaction, new_id
 
 # What a new object of each kind starts with. Effects replace these fields, never what is in them.
@@ -84,14 +86,12 @@ def invoice(
 ) -> Body:
     """A draft invoice for a subscription; `reason` is Stripe's billing_reason."""
     invoice_id = new_id("in")
-    total = sum(line["amount"] for line in lines)
     for line in lines:
         line["invoice"] = invoice_id
     return {
         "id": invoice_id,
         **_INVOICE,
-        "amount_due": total,
-        "amount_remaining": total,
+        **_priced(tx, customer, subscription, lines),
         "billing_reason": reason,
         "created": tx.now,
         "currency": subscription["currency"],
@@ -113,11 +113,60 @@ def invoice(
         },
         "period_end": tx.now,
         "period_start": tx.now,
-        "subtotal": total,
-        "subtotal_excluding_tax": total,
-        "total": total,
-        "total_excluding_tax": total,
     }
+
+
+def _priced(tx: Transaction, customer: Body, subscription: Body, lines: list[Body]) -> Body:
+    """Every sum of the invoice, after its lines were told their discounts and their tax."""
+    at = max([tx.now, *(line["period"]["start"] for line in lines)])
+    coupons = totals.applying(tx, subscription, at)
+    parts = [_part(line) for line in lines]
+    totals.reduce(parts, coupons, subscription["currency"])
+    taxed = subscription["automatic_tax"]["enabled"]
+    tax = totals.tax_for(tx, customer["tax_exempt"]) if taxed else None
+    if tax:
+        totals.levy(parts, tax)
+    for line, part in zip(lines, parts, strict=True):
+        _tell_line(line, part, tax)
+    off = {name: sum(part.off.get(name, 0) for part in parts) for name, _ in coupons}
+    subtotal, net = sum(part.amount for part in parts), sum(part.net for part in parts)
+    total = net + sum(part.tax for part in parts)
+    return {
+        "amount_due": max(0, total),
+        "amount_remaining": max(0, total),
+        "automatic_tax": _AUTOMATIC if taxed else _INVOICE["automatic_tax"],
+        "discounts": [name for name, _ in coupons],
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal,
+        "total": total,
+        "total_discount_amounts": _amounts(off),
+        "total_excluding_tax": net,
+        "total_taxes": [totals.tax_line(total - net, net, tax)] if tax else [],
+    }
+
+
+_AUTOMATIC: Body = {
+    "disabled_reason": None,
+    "enabled": True,
+    "liability": {"type": "self"},
+    "provider": "stripe",
+    "status": "complete",
+}
+
+
+def _part(line: Body) -> Part:
+    product = line["pricing"]["price_details"]["product"]
+    return Part(line["amount"], product, discountable=line["discountable"])
+
+
+def _tell_line(line: Body, part: Part, tax: Tax | None) -> None:
+    line["discounts"] = list(part.off)
+    line["discount_amounts"] = _amounts(part.off)
+    line["taxes"] = [totals.tax_line(part.tax, part.net, tax)] if tax else []
+
+
+def _amounts(off: dict[str, int]) -> list[Body]:
+    return [{"amount": amount, "discount": name} for name, amount in off.items()]
 
 
 _LINE_ITEM: Body = {

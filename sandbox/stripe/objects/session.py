@@ -44,7 +44,6 @@ _SESSION: Body = {
     "shipping_options": [],
     "status": "open",
     "subscription": None,
-    "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
     "ui_mode": "hosted_page",
     "wallet_options": None,
 }
@@ -55,14 +54,12 @@ def session(
 ) -> Body:
     """A Checkout Session that waits for its buyer; `given` holds the request's own parameters."""
     session_id = new_id("cs_test")
-    total = sum(item["amount_total"] for item in items)
     email = given.get("customer_email")
     return {
         "id": session_id,
         **_SESSION,
         "allow_promotion_codes": given.get("allow_promotion_codes"),
-        "amount_subtotal": total,
-        "amount_total": total,
+        **sums(items),
         "automatic_tax": _automatic_tax(given),
         "billing_address_collection": given.get("billing_address_collection"),
         "cancel_url": given.get("cancel_url"),
@@ -82,6 +79,19 @@ def session(
         "submit_type": given.get("submit_type"),
         "success_url": given.get("success_url"),
         "url": f"{tx.public_url}/c/pay/{session_id}",
+    }
+
+
+def sums(items: list[Body]) -> Body:
+    """What the session asks for, as its items say."""
+    return {
+        "amount_subtotal": sum(item["amount_subtotal"] for item in items),
+        "amount_total": sum(item["amount_total"] for item in items),
+        "total_details": {
+            "amount_discount": sum(item["amount_discount"] for item in items),
+            "amount_shipping": 0,
+            "amount_tax": sum(item["amount_tax"] for item in items),
+        },
     }
 
 

@@ -6,6 +6,7 @@ from sandbox.stripe.operations import (
     catalog,
     checkout,
     customers,
+    discounts,
     events,
     payments,
     subscriptions,
@@ -14,6 +15,7 @@ from sandbox.stripe.operations import (
 ALL: tuple[Operation, ...] = (
     *catalog.OPERATIONS,
     *customers.OPERATIONS,
+    *discounts.OPERATIONS,
     *checkout.OPERATIONS,
     *subscriptions.OPERATIONS,
     *billing.OPERATIONS,

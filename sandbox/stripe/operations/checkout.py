@@ -78,6 +78,11 @@ def line_items(tx: Transaction, given: Given, which: str) -> Body:
 
 
 def _check(tx: Transaction, given: Given) -> None:
+    if "discounts" in given and "allow_promotion_codes" in given:
+        raise StripeError(
+            "You may only specify one of these parameters: allow_promotion_codes, discounts.",
+            param="discounts",
+        )
     if "customer_update" in given and "customer" not in given:
         raise StripeError(
             "`customer_update` can only be used with `customer`.", param="customer_update"
@@ -139,6 +144,7 @@ _CREATE = {
     "customer_update": hash_of(
         {part: choice("auto", "never") for part in ("address", "name", "shipping")}
     ),
+    "discounts": list_of(hash_of({"coupon": text(), "promotion_code": text()}), 1),
     "expires_at": integer(),
     "line_items": list_of(
         hash_of({"price": text(), "quantity": integer(1, 999_999)}, ("price",)), 20

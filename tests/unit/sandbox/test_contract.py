@@ -64,7 +64,7 @@ def test_everything_that_a_session_accepts_is_stripes(shop: Shop, client: Client
     [operation] = [
         one for one in operations.ALL if (one.method, one.path) == ("POST", "/v1/checkout/sessions")
     ]
-    assert set(operation.accepts) - set(params) == {"customer_email"}
+    assert set(operation.accepts) - set(params) == {"customer_email", "discounts"}
     session = client.v1.checkout.sessions.create(params)
     assert session.automatic_tax.enabled
     assert session.custom_text.submit.message == "Thank you"
