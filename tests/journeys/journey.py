@@ -149,8 +149,8 @@ def _compare(now: datetime, sides: dict[str, tuple[list[str], list[str]]]) -> No
     wrong = []
     for name, (stated, told) in sides.items():
         if stated != told:
-            lines = difflib.ndiff(stated, told)
-            wrong += [f"{name}:", *(f"    {line}" for line in lines if line[0] != "?")]
+            lines = list(difflib.unified_diff(stated, told, n=2, lineterm=""))[3:]
+            wrong += [f"{name}:", *(f"    {line[0]} {line[1:]}" for line in lines)]
     if wrong:
         text = "\n  ".join(["- was stated, + is so", *wrong])
         raise AssertionError(f"At {now:%Y-%m-%d %H:%M:%S}, {text}")

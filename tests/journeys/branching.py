@@ -1,0 +1,114 @@
+"""Tries many continuations of one history: goes on from a state, and comes back to it.
+
+It decides nothing about what is tried. A state is the product's whole database at one instant;
+Stripe's own state stays as it is, so only what reads from Stripe may be tried.
+
+# Note [Back to where we were]
+Everything is tried inside one transaction and undone by savepoints. What the product would do
+after its commits is done after each delivery. Valkey is emptied, since a version that was taken
+back must not be remembered, and mails that went out did not.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core import mail
+from django.db import transaction
+from django.test import TestCase
+
+from billing.models import (
+    Checkout,
+    DomainEvent,
+    Grant,
+    Intent,
+    Invoice,
+    Seat,
+    StripeEvent,
+    Subscription,
+)
+from connectivity.notices.models import Notice
+from sandbox.stripe.webhooks import secrets_of, signature
+from tests.factories import Car
+from tests.journeys.telling import Teller
+from tests.journeys.wires import post_webhook
+from tests.journeys.world import SWEEPS, World
+
+# What differs between two ways to the same state: row numbers, and how often Stripe was asked.
+ACCIDENTAL = frozenset({"id", "ticket", "recorded_ticket", "event_id", "subscription_id"})
+TOLD = (Grant, Subscription, Invoice, Seat, Checkout, Intent, StripeEvent, DomainEvent, Notice)
+
+
+class Branches:
+    """The states that can be reached from here by webhooks."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._letters = len(mail.outbox)
+        with world.sandbox.store.reading() as tx:
+            [endpoint] = tx.select("webhook_endpoint")
+            self._url, self._private = endpoint["url"], tx.private(endpoint["id"])
+
+    @contextlib.contextmanager
+    def rooted(self) -> Iterator[None]:
+        """Undo at the end all that is tried within. See Note [Back to where we were]."""
+        root = transaction.atomic()
+        root._from_testcase = True  # The product's own durable transactions may begin within.
+        with root:
+            try:
+                yield
+            finally:
+                transaction.set_rollback(True)
+                self._forget()
+
+    @contextlib.contextmanager
+    def branch(self) -> Iterator[None]:
+        """Come back at the end to the state of now."""
+        mark = transaction.savepoint()
+        try:
+            yield
+        finally:
+            transaction.savepoint_rollback(mark)
+            self._forget()
+
+    def body(self, event_id: str) -> str:
+        """An event in the words in which it is delivered."""
+        with self._world.sandbox.store.reading() as tx:
+            return json.dumps(tx.get("event", event_id))
+
+    def deliver(self, body: str) -> None:
+        """Deliver an event; all that the product does about it at once is done then."""
+        signed = signature(body, secrets_of(self._private), int(time.time()))
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            status = post_webhook(self._url, body, signed)
+        assert status == 200, f"The webhook was answered with {status}."
+
+    def sweep(self) -> None:
+        """Do what no message has brought."""
+        for sweep in SWEEPS:
+            with TestCase.captureOnCommitCallbacks(execute=True):
+                sweep()
+
+    def state(self, teller: Teller, car: Car) -> dict[str, list[str]]:
+        """All that the product knows and has told, but for what is accidental."""
+        found = {model.__name__: _rows(model) for model in TOLD}
+        return {**found, "verdict": [str(teller.verdict(car))]}
+
+    def _forget(self) -> None:
+        del mail.outbox[self._letters :]
+        for url in settings.SITES.values():
+            with redis.Redis.from_url(url) as site:
+                site.flushdb()
+
+
+def _rows(model: Any) -> list[str]:
+    """The rows in the order in which they came; the inbox's in that of Stripe's ids."""
+    order = "stripe_event_id" if model is StripeEvent else "pk"
+    return [
+        str({name: value for name, value in row.items() if name not in ACCIDENTAL})
+        for row in model.objects.order_by(order).values()
+    ]
