@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import dropwhile
 from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
 
 from billing.models import DomainEvent
 
@@ -34,3 +38,16 @@ journal = Journal(DomainEvent)
 def record(kind: str, *, payer: Any, actor: Any, data: dict[str, Any], now: datetime) -> int:
     """Write down what happened to a payer, in the caller's transaction; return the event's id."""
     return DomainEvent.objects.create(kind=kind, at=now, payer=payer, actor=actor, data=data).pk
+
+
+def of_subscription(stripe_id: str, subject_id: UUID | None) -> list[tuple[str, dict[str, Any]]]:
+    """Kind and data of all that happened to a subscription, the oldest first.
+
+    With what ended it for another reason than its own: that its seat was vacated since it began.
+    """
+    if not stripe_id or subject_id is None:
+        return []
+    its = Q(data__subscription=stripe_id) | Q(kind="seat_vacated")
+    rows = DomainEvent.objects.filter(its, subject_id=subject_id).order_by("id")
+    found = rows.values_list("kind", "data")
+    return list(dropwhile(lambda row: row[1].get("subscription") != stripe_id, found))

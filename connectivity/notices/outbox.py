@@ -1,5 +1,6 @@
 """The mails that are to be sent: written with what they tell of, sent once, tried until sent."""
 
+import re
 import time
 from datetime import datetime
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
@@ -8,7 +9,8 @@ from typing import Any
 import structlog
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.template.loader import render_to_string
+from django.template import Context
+from django.template.loader import get_template
 from django.utils import translation
 
 from billing.backoff import next_try
@@ -75,10 +77,15 @@ def send_due(*, limit: int = 50, now: datetime) -> int:
 
 def render(notice: Notice) -> tuple[str, str]:
     """Return the subject and the text of a mail, in its reader's language."""
+    template: Any = get_template(f"notices/{notice.template}.txt")
+    # Plain text: an address with an ampersand in it is to stay one.
+    context = Context(notice.context, autoescape=False)
     with translation.override(notice.language):
-        text = render_to_string(f"notices/{notice.template}.txt", notice.context)
+        text = template.template.render(context)
     subject, _, body = text.partition("\n")
-    return subject.strip(), f"{body.strip()}\n\n{SIGNATURE}\n"
+    # What a mail leaves unsaid leaves no gap.
+    body = re.sub(r"\s*\n\s*\n", "\n\n", body.strip())
+    return subject.strip(), f"{body}\n\n{SIGNATURE}\n"
 
 
 def _send(notice: Notice, *, now: datetime) -> bool:

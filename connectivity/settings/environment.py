@@ -83,6 +83,9 @@ DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Premium Connectivity <n
 WEB_PORT: int = env.int("WEB_PORT", 8000)
 EDGE_PORT: int = env.int("EDGE_PORT", 8001)
 SANDBOX_PORT: int = env.int("SANDBOX_PORT", 8002)
+# Where mails point to: their reader is not on the site, so no request says where it is.
+_host = (ALLOWED_HOSTS or ["localhost"])[0].lstrip(".")
+WEB_URL: str = env.str("WEB_URL", f"http://localhost:{WEB_PORT}" if DEBUG else f"https://{_host}")
 CLOCK_FILE: str = env.str("CLOCK_FILE", "")
 
 seal(

@@ -80,7 +80,7 @@ def test_an_owner_is_told_what_happens_to_their_car(now, kind, template, words) 
     assert words in mail.outbox[0].subject
 
 
-@pytest.mark.parametrize("outcome", ["released", "objected", "granted", "refused", "completed"])
+@pytest.mark.parametrize("outcome", ["released", "objected", "refused"])
 def test_a_claimant_is_told_how_it_ended(now, outcome) -> None:
     claimant = make_user()
     FleetEvent.objects.create(

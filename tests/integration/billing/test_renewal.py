@@ -225,7 +225,7 @@ def test_one_that_ended_unheard_of_is_not_said_to_go_on(stripe: Stripe, owner, c
     with pytest.raises(renewal.NotSubscribed, match="has ended"):
         resume(car, owner)
     assert mirror().status == "canceled"
-    assert subjects_of_mails() == [STOPPED]
+    assert subjects_of_mails() == [STOPPED, "Premium Connectivity has ended"]
 
 
 def test_where_no_paid_time_is_left_it_ends_now_and_nothing_more_is_charged(

@@ -1,0 +1,14 @@
+"""Mails about an account as a whole: that it closes, and that it is closed."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from connectivity.notices.rules.mail import Mail, Reader
+
+
+def closing(event: Any, _now: datetime) -> Iterator[Mail]:
+    """Told to the address that the account has at that time; one that is gone hears nothing."""
+    owner = event.payer or event.actor
+    if owner is not None and owner.email and not owner.email.endswith(".invalid"):
+        yield Mail(event.kind, owner, {"at": Reader(owner).moment(event.at)})

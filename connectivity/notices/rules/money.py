@@ -1,0 +1,58 @@
+"""Mails about money: a charge that failed or came after all, a refund, a dispute."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from connectivity.notices.rules.mail import Mail, about
+
+_RUNNING = frozenset({"active", "trialing", "ending", "past_due"})
+
+
+def failed(event: Any, now: datetime) -> Iterator[Mail]:
+    """A charge did not come: what the payer can do, and until when Premium stays."""
+    for told in about(event, now):
+        retry = told.until(told.fact("retry_at"))
+        template = "payment_failed" if retry else "payment_failed_last"
+        if told.fact("action_required"):
+            template = "payment_needs_confirmation"
+        yield told.mail(
+            template,
+            amount=told.amount(),
+            retry=retry,
+            until=told.until(told.fact("access_until") or told.terms.grant_ends_at),
+            premium=told.premium,
+            pay_url=told.fact("pay_url") or "",
+        )
+
+
+def recovered(event: Any, now: datetime) -> Iterator[Mail]:
+    """The charge came after all."""
+    for told in about(event, now):
+        yield told.mail(
+            "payment_recovered",
+            amount=told.amount(),
+            paid_through=told.until(told.terms.paid_through),
+        )
+
+
+def refunded(event: Any, now: datetime) -> Iterator[Mail]:
+    """Money goes back; where the subscription runs on, that is said too."""
+    for told in about(event, now) if event.data.get("amount") else ():
+        running = told.terms.state in _RUNNING
+        amount = told.amount() or told.reader.money(told.fact("amount"), "usd")
+        yield told.mail("refunded_kept" if running else "refunded", amount=amount)
+
+
+def disputed(event: Any, now: datetime) -> Iterator[Mail]:
+    """The bank has taken a payment back, and what came of it."""
+    for told in about(event, now):
+        running = told.terms.state in _RUNNING
+        until = told.fact("access_until") or (told.terms.grant_ends_at if running else None)
+        yield told.mail(
+            event.kind,
+            amount=told.amount(),
+            until=told.until(until),
+            running=running,
+            premium=told.premium,
+        )
