@@ -56,7 +56,7 @@ class Branches:
     @contextlib.contextmanager
     def rooted(self) -> Iterator[None]:
         """Undo at the end all that is tried within. See Note [Back to where we were]."""
-        root = transaction.atomic()
+        root: Any = transaction.atomic()
         root._from_testcase = True  # The product's own durable transactions may begin within.
         with root:
             try:

@@ -94,7 +94,7 @@ def at_stripe(journey: Journey, until: str) -> list[str]:
 
 def skip_to(journey: Journey, instant) -> None:
     """Let Stripe go on while the product hears and does nothing."""
-    while (due := journey.world.next_due()) is not None and due <= instant:
+    while (due := journey.world.next_at_stripe()) is not None and due <= instant:
         journey.world.jump_to(due)
         journey.world.sandbox.runner.catch_up()
     journey.world.jump_to(instant)

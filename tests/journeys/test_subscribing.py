@@ -12,6 +12,7 @@ from tests.journeys.telling import Fact, Given, at, fact, premium
 BEGIN = at("2027-03-01 09:00")
 APRIL = at("2027-04-01 09:00")
 GRACE = timedelta(days=7)
+TOLD_BEFORE = timedelta(days=8)
 PAID: list[str | Fact] = [fact("grant_given", source="subscription"), "subscription_active"]
 
 
@@ -96,6 +97,15 @@ def test_during_the_factory_trial_the_first_charge_is_at_its_end(
         grants=[trial, Given("subscription", BEGIN, free + GRACE)],
         car=premium(until=free + GRACE),
     )
+
+    if free - TOLD_BEFORE > BEGIN:  # Who began later has read of it in the receipt.
+        journey.goes_to(free - TOLD_BEFORE - timedelta(seconds=1))
+        journey.expect()
+        journey.goes_to(free - TOLD_BEFORE)
+        journey.expect(
+            events=[fact("trial_ending", charge_at=free, amount=1000, currency="usd")],
+            mails=["trial_ending"],
+        )
 
     journey.at_boundary(end, before="premium", after="premium")
     if end < free:

@@ -5,13 +5,14 @@ follow: that is told by telling.py and stated by the tests.
 
 # Note [Time moves step by step]
 Time stands still until somebody moves it, and both sides read the same instant. `go_to` stops at
-each instant at which the sandbox has something to do; it lets that happen, delivers the webhooks
-and runs the product's sweeps there, and goes on. Nothing happens at an instant that is not its own.
+each instant at which the sandbox or the product has something to do by itself; it lets that happen,
+delivers the webhooks and runs the product's sweeps there, and goes on. So nothing happens at an
+instant that is not its own, as if the sweeps ran all the time.
 """
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,6 +21,7 @@ import flask
 import stripe
 import time_machine
 from django.conf import settings
+from django.db.models import Min, QuerySet
 from django.test import override_settings
 from werkzeug.test import TestResponse
 
@@ -28,6 +30,8 @@ import connectivity.notices.tasks
 import fleet.tasks
 from billing import clock, offers, queries
 from billing.gateway import client
+from billing.models import Checkout, Intent, StripeEvent, Subscription
+from connectivity.notices.models import Notice
 from sandbox import app as sandbox_app
 from sandbox.config import Config
 from sandbox.stripe.world import World as Sandbox
@@ -38,6 +42,8 @@ SWEEPS: tuple[Callable[[], Any], ...] = (
     fleet.tasks.sweep,
     connectivity.notices.tasks.sweep,
 )
+# How long before it a charge is told of; the sweeps look for it from then on.
+FIRST_CHARGE_TOLD, YEARLY_CHARGE_TOLD = timedelta(days=8), timedelta(days=30)
 MOST_ROUNDS = 20  # What still moves after so many is a circle.
 
 
@@ -113,6 +119,11 @@ class World:
         self.settle()
 
     def next_due(self) -> datetime | None:
+        """When something will next happen by itself, on either side."""
+        ours = min(_wakes(self.now), default=None)
+        return min(filter(None, (ours, self.next_at_stripe())), default=None)
+
+    def next_at_stripe(self) -> datetime | None:
         """When the sandbox will next do something by itself."""
         with self.sandbox.store.reading() as tx:
             due = tx.db.execute("SELECT min(due_at) FROM due_actions").fetchone()[0]
@@ -133,6 +144,23 @@ class World:
         """Open a page that Stripe hosts, or send its form; redirects are for people to follow."""
         method = "GET" if form is None else "POST"
         return self._pages.open(url, method=method, data=form)
+
+
+def _wakes(now: datetime) -> Iterator[datetime]:
+    """The instants to come at which a sweep of the product finds something new to do."""
+    waiting: tuple[tuple[QuerySet[Any], str, timedelta], ...] = (
+        (Checkout.objects.filter(state__in=["open", "abandoned"]), "check_at", timedelta()),
+        (Intent.objects.filter(answered_at=None), "next_attempt_at", timedelta()),
+        (StripeEvent.objects.filter(state="received"), "next_attempt_at", timedelta()),
+        (Notice.objects.filter(sent_at=None), "next_attempt_at", timedelta()),
+        (Subscription.objects.filter(status="trialing"), "trial_ends_at", FIRST_CHARGE_TOLD),
+        (Subscription.objects.filter(interval="year"), "paid_through", YEARLY_CHARGE_TOLD),
+    )
+    for rows, field, before in waiting:
+        later = rows.filter(**{f"{field}__gt": now + before})
+        first = later.aggregate(first=Min(field))["first"]
+        if first is not None:
+            yield first - before
 
 
 @contextlib.contextmanager
