@@ -10,7 +10,7 @@ from typing import Any
 import flask
 
 from sandbox.stripe import idempotency, operations
-from sandbox.stripe.errors import StripeError, bad_key, unknown_url
+from sandbox.stripe.errors import DeclinedError, StripeError, bad_key, unknown_url
 from sandbox.stripe.expand import expanded
 from sandbox.stripe.idempotency import Answer
 from sandbox.stripe.objects.event import API_VERSION
@@ -79,8 +79,7 @@ def _answer(
     try:
         with world.store.writing() as tx:
             tx.request_id, tx.idempotency_key = request_id, key
-            body = _run(tx, operation, given, object_id)
-            answer = Answer(200, body, request_id)
+            answer = _effected(tx, operation, given, object_id, request_id)
             if fails_after:
                 answer = Answer(500, _outage().body, request_id)
             if key:
@@ -90,6 +89,20 @@ def _answer(
             idempotency.release(world.store, key)
         raise
     return answer
+
+
+def _effected(
+    tx: Transaction,
+    operation: Operation,
+    given: dict[str, Any],
+    object_id: str,
+    request_id: str,
+) -> Answer:
+    """Do it; a card that was declined is an answer too, and the attempt on it is kept."""
+    try:
+        return Answer(200, _run(tx, operation, given, object_id), request_id)
+    except DeclinedError as declined:
+        return Answer(declined.status, declined.body, request_id)
 
 
 def _run(

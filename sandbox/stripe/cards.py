@@ -29,6 +29,10 @@ class Behaviour:
     renewal_decline: Decline | None = None
     authenticate: bool = False
 
+    def asks(self, *, off_session: bool) -> bool:
+        """Whether the bank wants its cardholder to confirm this charge."""
+        return self.renewal_decline is not None or (self.authenticate and not off_session)
+
 
 @dataclasses.dataclass(frozen=True)
 class Card:
@@ -104,6 +108,16 @@ _TEST_CARDS = {
     "4000002760003184": Behaviour(authenticate=True, renewal_decline=_ASKS),
 }
 
+_NAMED = {
+    "pm_card_visa": "4242424242424242",
+    "pm_card_mastercard": "5555555555554444",
+    "pm_card_amex": "378282246310005",
+    "pm_card_chargeDeclined": "4000000000000002",
+    "pm_card_chargeCustomerFail": "4000000000000341",
+    "pm_card_authenticationRequired": "4000002760003184",
+    "pm_card_authenticationRequiredOnSetup": "4000002500003155",
+}
+
 
 def read_card(number: str, expiry: str, cvc: str, *, year: int, month: int) -> Card:
     """The test card that a buyer typed in; `year` and `month` are today's.
@@ -137,16 +151,42 @@ def read_card(number: str, expiry: str, cvc: str, *, year: int, month: int) -> C
     )
 
 
+def test_card(name: str) -> Card | None:
+    """The card that one of Stripe's names for test cards means, `pm_card_visa`, or None."""
+    number = _NAMED.get(name)
+    code = "1234" if name == "pm_card_amex" else "123"
+    return read_card(number, "12 / 34", code, year=1, month=1) if number else None
+
+
+def declines_at_once(private: dict[str, object]) -> Decline | None:
+    """Why the bank refuses to have this card kept at all, if it does."""
+    return _kept_decline(private.get("decline"))
+
+
 def behaviour_of(private: dict[str, object]) -> Behaviour:
     """What a stored payment method does when it is charged again."""
-    declines = private.get("charge_decline")
-    return Behaviour(charge_decline=Decline(**declines) if isinstance(declines, dict) else None)
+    return Behaviour(
+        charge_decline=_kept_decline(private.get("charge_decline")),
+        renewal_decline=_kept_decline(private.get("renewal_decline")),
+        authenticate=private.get("authenticate") is True,
+    )
 
 
 def kept_behaviour(card: Card) -> dict[str, object]:
     """What the sandbox must remember of a card to charge it again: never its number."""
-    declines = card.behaviour.charge_decline or card.behaviour.renewal_decline
-    return {"charge_decline": dataclasses.asdict(declines) if declines else None}
+    behaviour = card.behaviour
+    declines = behaviour.decline or behaviour.charge_decline
+    renewal = behaviour.renewal_decline
+    return {
+        "authenticate": behaviour.authenticate,
+        "decline": dataclasses.asdict(behaviour.decline) if behaviour.decline else None,
+        "charge_decline": dataclasses.asdict(declines) if declines else None,
+        "renewal_decline": dataclasses.asdict(renewal) if renewal else None,
+    }
+
+
+def _kept_decline(kept: object) -> Decline | None:
+    return Decline(**kept) if isinstance(kept, dict) else None
 
 
 def _read_expiry(expiry: str) -> tuple[int, int]:

@@ -17,6 +17,7 @@ _ORDERS = ("as_made", "reversed", "shuffled")
 def create_blueprint(world: World) -> flask.Blueprint:
     """Everything under /sandbox/stripe/."""
     blueprint = flask.Blueprint("stripe_controls", __name__, url_prefix="/sandbox/stripe")
+    _add_clock(blueprint, world)
     _add_pace(blueprint, world)
     _add_webhooks(blueprint, world)
     _add_secrets(blueprint, world)
@@ -24,6 +25,14 @@ def create_blueprint(world: World) -> flask.Blueprint:
     _add_stats(blueprint, world)
     _add_settings(blueprint, world)
     return blueprint
+
+
+def _add_clock(blueprint: flask.Blueprint, world: World) -> None:
+    @blueprint.get("/clock")
+    def clock() -> dict[str, Any]:
+        """What time it is here, and when time alone next brings something about."""
+        world.runner.catch_up()
+        return {"now": world.clock.now(), "next_due": world.next_due()}
 
 
 def _add_pace(blueprint: flask.Blueprint, world: World) -> None:

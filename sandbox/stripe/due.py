@@ -14,15 +14,23 @@ log = logging.getLogger(__name__)
 def schedule(tx: Transaction, action: str, subject: str, *, due_at: int) -> None:
     """Have an action done to an object at an instant; a later call moves the instant."""
     tx.db.execute(
-        "INSERT INTO due_actions (due_at, action, subject) VALUES (?, ?, ?) "
+        "INSERT INTO due_actions (due_at, action, subject, clock) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (action, subject) DO UPDATE SET due_at = excluded.due_at",
-        (due_at, action, subject),
+        (due_at, action, subject, tx.test_clock),
     )
 
 
 def unschedule(tx: Transaction, action: str, subject: str) -> None:
     """Do not do it after all."""
     tx.db.execute("DELETE FROM due_actions WHERE action = ? AND subject = ?", (action, subject))
+
+
+def next_due(tx: Transaction, test_clock: str | None = None) -> int | None:
+    """The instant of the next action by the sandbox's clock, or by a test clock."""
+    row = tx.db.execute(
+        "SELECT min(due_at) FROM due_actions WHERE clock IS ?", (test_clock,)
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
 
 
 class Runner:

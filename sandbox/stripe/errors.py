@@ -31,6 +31,13 @@ class StripeError(Exception):
         return {"error": self.error}
 
 
+class DeclinedError(StripeError):
+    """A card that was not charged: the answer is a refusal, and what was tried stays written."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message, status=402, kind="card_error", **details)
+
+
 def no_such(noun: str, object_id: str, param: str = "id") -> StripeError:
     """An id that names nothing here."""
     return StripeError(

@@ -15,10 +15,10 @@ def emit(tx: Transaction, kind: str, subject: Body, previous: Body | None = None
         if "*" in endpoint["enabled_events"] or kind in endpoint["enabled_events"]
     ]
     made["pending_webhooks"] = len(hearers)
-    tx.insert(made)
+    tx.insert(made, {"test_clock": tx.test_clock})
     tx.db.executemany(
         "INSERT INTO deliveries (event, endpoint, due_at) VALUES (?, ?, ?)",
-        [(made["id"], hearer, tx.now) for hearer in hearers],
+        [(made["id"], hearer, tx.wall) for hearer in hearers],
     )
 
 

@@ -25,14 +25,31 @@ def _count(text: str) -> int:
     return number
 
 
+def _after_retries(text: str) -> str:
+    if text not in ("cancel", "unpaid", "past_due", "pause"):
+        raise ValueError("must be cancel, unpaid, past_due or pause")
+    return text
+
+
+def _days(text: str) -> list[int]:
+    days = [int(part) for part in text.split(",") if part]
+    if any(number < 1 for number in days):
+        raise ValueError("must be days from 1 on, with commas")
+    return days
+
+
 # Name: how its text is read, and the text that stands for it until somebody sets it.
 SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
+    # What becomes of a subscription whose renewal was retried in vain.
+    "after_retries": (_after_retries, "cancel"),
     # The API version that events are stamped with, as an endpoint of an older account has it.
     "event_api_version": (str, API_VERSION),
     # How the portal ends a subscription: it sets cancel_at, or the flag as in classic billing.
     "portal_cancel": (_at_or_flag, "at"),
     # Calls per second to one operation before Stripe answers 429; 0 is without a limit.
     "rate_limit": (_count, "0"),
+    # Days from each failed attempt to collect a renewal to the next one; empty is no retry.
+    "retry_days": (_days, "3,5,7"),
     # What automatic tax adds where it is enabled, in percent.
     "tax_percent": (_percentage, "0"),
 }

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS due_actions (
     due_at INTEGER NOT NULL,
     action TEXT NOT NULL,
     subject TEXT NOT NULL,
+    clock TEXT,
     UNIQUE (action, subject)
 );
 CREATE INDEX IF NOT EXISTS due_actions_in_order ON due_actions (due_at, id);
@@ -79,12 +80,21 @@ class Transaction:
         self.db = db
         self.now = now
         self.public_url = public_url
+        # What the sandbox's clock says, whatever test clock this work lives by.
+        self.wall = now
+        self.test_clock: str | None = None
         # The request that causes this work, as events name it; time causes work of its own.
         self.request_id: str | None = None
         self.idempotency_key: str | None = None
 
+    def live_by(self, test_clock: str, now: int) -> None:
+        """From here on it is `now`, as a test clock says that all of this belongs to."""
+        self.test_clock, self.now = test_clock, now
+
     def insert(self, body: Body, private: Body | None = None) -> Body:
         """Store a new object under its own id and kind."""
+        if self.test_clock is not None and "test_clock" in body:
+            body["test_clock"] = self.test_clock
         self.db.execute(
             "INSERT INTO objects (id, kind, body, private) VALUES (?, ?, ?, ?)",
             (body["id"], body["object"], json.dumps(body), json.dumps(private or {})),
@@ -165,6 +175,8 @@ class Store:
             db.executescript("PRAGMA journal_mode = WAL;" + _SCHEMA)
             if "made_at" not in [row[1] for row in db.execute("PRAGMA table_info(idempotency)")]:
                 db.execute("ALTER TABLE idempotency ADD made_at INTEGER NOT NULL DEFAULT 0")
+            if "clock" not in [row[1] for row in db.execute("PRAGMA table_info(due_actions)")]:
+                db.execute("ALTER TABLE due_actions ADD clock TEXT")
             # A request that a crash cut short has left no effect: its key is free again.
             db.execute("DELETE FROM idempotency WHERE status IS NULL")
 

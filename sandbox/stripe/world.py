@@ -2,8 +2,17 @@
 
 from sandbox.clock import Clock
 from sandbox.config import Config
-from sandbox.stripe.due import Runner
-from sandbox.stripe.effects import cancelling, checkout, cycle, discounting
+from sandbox.stripe.due import Runner, next_due
+from sandbox.stripe.effects import (
+    checkout,
+    collecting,
+    cycle,
+    discounting,
+    invoicing,
+    pending,
+    standing,
+    timetable,
+)
 from sandbox.stripe.faults import Faults
 from sandbox.stripe.meter import Meter
 from sandbox.stripe.objects.event import webhook_endpoint
@@ -16,8 +25,11 @@ _ACTIONS = {
     discounting.END_CODE: discounting.end_code,
     discounting.END_COUPON: discounting.end_coupon,
     discounting.END_DISCOUNT: discounting.end_discount,
-    cancelling.TURN: cycle.turn,
-    cycle.CHARGE: cycle.charge,
+    timetable.TURN: cycle.turn,
+    invoicing.CHARGE: cycle.charge,
+    invoicing.RETRY: collecting.retry,
+    pending.EXPIRE: pending.expire,
+    standing.LAPSE: standing.lapse,
     cycle.WARN: cycle.warn,
 }
 
@@ -36,6 +48,11 @@ class World:
         self.faults = Faults()
         self.meter = Meter()
         self._listen_for(config.webhook_url, config.webhook_secret)
+
+    def next_due(self) -> int | None:
+        """The instant at which time alone next brings something about, by the sandbox's clock."""
+        with self.store.reading() as tx:
+            return next_due(tx)
 
     def start(self) -> None:
         """Begin to apply what falls due and to deliver events."""

@@ -3,11 +3,11 @@
 from typing import Any
 
 from sandbox.stripe.due import unschedule
+from sandbox.stripe.effects import invoicing, pending
+from sandbox.stripe.effects.timetable import TURN
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.events import emit
 from sandbox.stripe.store import Body, Transaction
-
-TURN = "subscription.turn"
 
 
 def cancel_now(
@@ -17,7 +17,8 @@ def cancel_now(
     reason: str = "cancellation_requested",
     details: Body | None = None,
 ) -> None:
-    """End it at this instant, for good."""
+    """End it at this instant, for good; what is still unpaid is no longer collected."""
+    pending.drop(tx, subscription)
     unschedule(tx, TURN, subscription["id"])
     ended_details = {**subscription["cancellation_details"], "reason": reason, **(details or {})}
     tx.change(
@@ -28,6 +29,7 @@ def cancel_now(
         status="canceled",
     )
     emit(tx, "customer.subscription.deleted", subscription)
+    invoicing.leave_all(tx, subscription["id"])
 
 
 def schedule_end(tx: Transaction, subscription: Body, given: dict[str, Any]) -> Body:

@@ -7,6 +7,7 @@ from sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, kept_behaviou
 from sandbox.stripe.due import schedule, unschedule
 from sandbox.stripe.effects import charging, cycle, discounting, invoicing, pricing
 from sandbox.stripe.effects.periods import next_boundary
+from sandbox.stripe.effects.timetable import schedule_turn
 from sandbox.stripe.events import emit, emit_update
 from sandbox.stripe.objects import subscription as shapes
 from sandbox.stripe.objects.customer import customer as new_customer
@@ -208,7 +209,7 @@ def _subscribe(
     )
     subscription["latest_invoice"] = invoice["id"]
     emit(tx, "customer.subscription.created", tx.insert(subscription))
-    cycle.schedule_turn(tx, subscription)
+    schedule_turn(tx, subscription)
     if trial_end is not None:
         cycle.schedule_warning(tx, subscription)
     emit(tx, "invoice.created", invoice)

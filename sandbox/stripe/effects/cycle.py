@@ -2,30 +2,20 @@
 
 import copy
 
-from sandbox.stripe.cards import Decline, behaviour_of
 from sandbox.stripe.due import schedule
-from sandbox.stripe.effects import charging, invoicing
-from sandbox.stripe.effects.cancelling import TURN, cancel_now
+from sandbox.stripe.effects import collecting, invoicing
+from sandbox.stripe.effects.cancelling import cancel_now
+from sandbox.stripe.effects.invoicing import CHARGE
 from sandbox.stripe.effects.periods import next_boundary
-from sandbox.stripe.events import emit, emit_update
-from sandbox.stripe.objects.intent import payment_intent
+from sandbox.stripe.effects.timetable import schedule_turn
+from sandbox.stripe.events import emit
 from sandbox.stripe.store import Body, Transaction
 
 WARN = "subscription.trial_will_end"
-CHARGE = "invoice.charge"
 
 _WARNED_BEFORE = 3 * 86400
 # Stripe leaves a renewal's draft open for about an hour before it finalizes and charges it.
 _DRAFT_SECONDS = 3600
-_NO_CARD = Decline("missing", "This customer has no attached payment source or default card.")
-
-
-def schedule_turn(tx: Transaction, subscription: Body) -> None:
-    """Have the next thing happen that time alone brings: a renewal, or the end."""
-    instants = [item["current_period_end"] for item in subscription["items"]["data"]]
-    if subscription["cancel_at"] is not None:
-        instants.append(subscription["cancel_at"])
-    schedule(tx, TURN, subscription["id"], due_at=min(instants))
 
 
 def schedule_warning(tx: Transaction, subscription: Body) -> None:
@@ -53,44 +43,25 @@ def turn(tx: Transaction, subscription_id: str) -> None:
     invoice = invoicing.draft(
         tx, customer, renewed, reason="subscription_cycle", since=period_start
     )
-    tx.change(invoice, automatically_finalizes_at=tx.now + _DRAFT_SECONDS)
+    # Nobody expects money of who has not paid for long: the drafts of an unpaid one stay drafts.
+    collected = subscription["status"] != "unpaid"
+    charged_at = tx.now + _DRAFT_SECONDS if collected else None
+    tx.change(invoice, auto_advance=collected, automatically_finalizes_at=charged_at)
     status = "active" if subscription["status"] == "trialing" else subscription["status"]
     previous = tx.change(subscription, items=items, latest_invoice=invoice["id"], status=status)
     emit(tx, "customer.subscription.updated", subscription, previous)
     emit(tx, "invoice.created", invoice)
-    schedule(tx, CHARGE, invoice["id"], due_at=tx.now + _DRAFT_SECONDS)
+    if charged_at is not None:
+        schedule(tx, CHARGE, invoice["id"], due_at=charged_at)
     schedule_turn(tx, subscription)
 
 
 def charge(tx: Transaction, invoice_id: str) -> None:
     """Finalize a renewal's draft and collect it; a refusal makes the subscription past due."""
     invoice = tx.get("invoice", invoice_id)
-    details = invoice["parent"]["subscription_details"]
-    subscription = tx.get("subscription", details["subscription"])
-    if subscription["status"] == "canceled":
-        emit_update(tx, "invoice.updated", invoice, tx.change(invoice, auto_advance=False))
-        return
-    customer = tx.get("customer", invoice["customer"])
-    tx.change(invoice, automatically_finalizes_at=None)
-    invoicing.finalize(tx, invoice, customer)
-    intent = payment_intent(
-        tx,
-        amount=invoice["amount_due"],
-        currency=invoice["currency"],
-        customer=customer["id"],
-        description="Subscription update",
-    )
-    tx.insert(intent)
-    decline = _collect(tx, intent, _method(subscription, customer))
-    if decline is None:
-        invoicing.settle(tx, invoice, intent)
-        status = "active"
-    else:
-        invoicing.fail(tx, invoice)
-        status = "past_due"
-    emit_update(
-        tx, "customer.subscription.updated", subscription, tx.change(subscription, status=status)
-    )
+    collecting.open_invoice(tx, invoice)
+    if invoice["status"] == "open":
+        collecting.collect(tx, invoice)
 
 
 def _next_period(tx: Transaction, subscription: Body) -> tuple[Body, int]:
@@ -106,17 +77,3 @@ def _next_period(tx: Transaction, subscription: Body) -> tuple[Body, int]:
                 subscription["billing_cycle_anchor"], item["price"]["recurring"], ends
             )
     return items, began
-
-
-def _method(subscription: Body, customer: Body) -> str | None:
-    own: str | None = subscription["default_payment_method"]
-    return own or customer["invoice_settings"]["default_payment_method"]
-
-
-def _collect(tx: Transaction, intent: Body, method_id: str | None) -> Decline | None:
-    if method_id is None:
-        return _NO_CARD
-    method = tx.get("payment_method", method_id)
-    decline = behaviour_of(tx.private(method_id)).charge_decline
-    charging.attempt(tx, intent, method, decline)
-    return decline

@@ -8,7 +8,10 @@ from sandbox.stripe.operations import (
     customers,
     discounts,
     events,
+    paying,
     payments,
+    previews,
+    starting,
     subscriptions,
 )
 
@@ -19,6 +22,9 @@ ALL: tuple[Operation, ...] = (
     *checkout.OPERATIONS,
     *subscriptions.OPERATIONS,
     *billing.OPERATIONS,
+    *paying.OPERATIONS,
     *payments.OPERATIONS,
+    *previews.OPERATIONS,
+    *starting.OPERATIONS,
     *events.OPERATIONS,
 )

@@ -152,10 +152,11 @@ def test_a_card_that_fails_later_leaves_the_subscription_past_due(
     ).data
     invoice = subscription.latest_invoice
     assert (invoice.status, invoice.attempt_count, invoice.amount_paid) == ("open", 1, 0)
-    types = [event.type for event in client.v1.events.list({"limit": 4}).data]
+    types = [event.type for event in client.v1.events.list({"limit": 5}).data]
     assert types == [
         "customer.subscription.updated",
         "invoice.payment_failed",
+        "invoice.updated",
         "payment_intent.payment_failed",
         "charge.failed",
     ]
