@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -65,21 +65,115 @@ def give(gift: Gift, *, now: datetime) -> None:
         subjects.bump([gift.subject_id], now=now)
 
 
-def end(grant_id: int, *, actor: Any, now: datetime) -> None:
-    """End a gift now; other grants of the subject stay. Ending an ended one changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Goodwill:
+    """What staff gave: until when, and whether just now or by an earlier try of the same wish."""
+
+    until: datetime
+    new: bool
+
+
+class HasItForGood(Exception):
+    """The subject has the plan without an end: there is nothing that a gift could add."""
+
+
+def goodwill(
+    *,
+    subject_id: UUID,
+    plan: str,
+    days: int,
+    afterwards: bool,
+    reason: str,
+    token: str,
+    told: Any,
+    actor: Any,
+    now: datetime,
+) -> Goodwill:
+    """Give a plan for some days: from now, or `afterwards`, from the end of what is there.
+
+    The same token is the same wish. `told` is the person who hears of it, or None. Raises
+    HasItForGood.
+    """
+    with transaction.atomic():
+        subjects.lock(subject_id)
+        before = DomainEvent.objects.filter(
+            subject_id=subject_id, kind="grant_given", data__token=token
+        ).first()
+        if before is not None:
+            return Goodwill(datetime.fromisoformat(before.data["until"]), new=False)
+        starts_at = now.replace(microsecond=0)
+        last = _ends_at(subject_id, plan, now=starts_at)
+        if afterwards:
+            starts_at = last
+        ends_at = starts_at + timedelta(days=days)
+        source = Grant.Source.GOODWILL
+        Grant.objects.create(
+            subject_id=subject_id,
+            plan=plan,
+            source=source,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            created_at=now,
+        )
+        subjects.bump([subject_id], now=now)
+        facts = {"plan": plan, "source": source, "days": days, "reason": reason, "token": token}
+        DomainEvent.objects.create(
+            kind="grant_given",
+            at=now,
+            subject_id=subject_id,
+            payer=told,
+            actor=actor,
+            data={**facts, "from": starts_at.isoformat(), "until": ends_at.isoformat()},
+        )
+    return Goodwill(ends_at, new=True)
+
+
+def _ends_at(subject_id: UUID, plan: str, *, now: datetime) -> datetime:
+    """When the last of what the subject has of a plan ends, the grace of a payment left out."""
+    last = now
+    for grant in Grant.objects.filter(subject_id=subject_id, plan=plan).select_related(
+        "subscription"
+    ):
+        if grant.ends_at is None:
+            raise HasItForGood("It has this without an end: a gift would add nothing.")
+        paid = grant.subscription.paid_through if grant.subscription else None
+        last = max(last, min(grant.ends_at, paid or grant.ends_at))
+    return last
+
+
+def end(grant_id: int, *, actor: Any, reason: str = "", now: datetime) -> bool:
+    """End a gift now; other grants of the subject stay. False, and no change, if it has ended."""
     with transaction.atomic():
         grant = Grant.objects.exclude(source=Grant.Source.SUBSCRIPTION).get(id=grant_id)
         subjects.lock(grant.subject_id)
-        instant = now.replace(microsecond=0)
-        if grant.ends_at is not None and grant.ends_at <= instant:
-            return
-        grant.ends_at = max(grant.starts_at, instant)
-        grant.save(update_fields=["ends_at"])
-        subjects.bump([grant.subject_id], now=now)
-        DomainEvent.objects.create(
-            kind="grant_ended",
-            at=now,
-            subject_id=grant.subject_id,
-            actor=actor,
-            data={"source": grant.source},
+        grant.refresh_from_db()
+        return _end(grant, actor=actor, reason=reason, now=now)
+
+
+def end_all(subject_id: UUID, *, actor: Any, reason: str = "", now: datetime) -> list[Gift]:
+    """End all gifts of a subject now, and return what was left of each."""
+    with transaction.atomic():
+        subjects.lock(subject_id)
+        gifts = Grant.objects.filter(subject_id=subject_id).exclude(
+            source=Grant.Source.SUBSCRIPTION
         )
+        left = [
+            Gift(subject_id, gift.plan, gift.source, gift.starts_at, gift.ends_at)
+            for gift in gifts.order_by("id")
+        ]
+        ended = [_end(gift, actor=actor, reason=reason, now=now) for gift in gifts.order_by("id")]
+        return [gift for gift, had_time in zip(left, ended, strict=True) if had_time]
+
+
+def _end(grant: Grant, *, actor: Any, reason: str, now: datetime) -> bool:
+    instant = now.replace(microsecond=0)
+    if grant.ends_at is not None and grant.ends_at <= instant:
+        return False
+    grant.ends_at = max(grant.starts_at, instant)
+    grant.save(update_fields=["ends_at"])
+    subjects.bump([grant.subject_id], now=now)
+    facts = {"source": grant.source, **({"reason": reason} if reason else {})}
+    DomainEvent.objects.create(
+        kind="grant_ended", at=now, subject_id=grant.subject_id, actor=actor, data=facts
+    )
+    return True

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Q, QuerySet
 from django.db.models.aggregates import Count
 
 from billing import catalog as catalogue
@@ -103,14 +103,15 @@ def history(subject_id: UUID) -> QuerySet[DomainEvent]:
 
 
 def backlog(now: datetime, *, patience: timedelta = timedelta(minutes=1)) -> list[Backlog]:
-    """What should have moved by now and has not: inbox, intents, outbox."""
+    """What should have moved by now and has not: inbox, parked events, intents, outbox.
+
+    An event that never failed and is due only later waits on purpose.
+    """
     limit = now - patience
+    received = StripeEvent.objects.filter(state="received", received_at__lte=limit)
     waiting = (
-        (
-            "inbox",
-            StripeEvent.objects.filter(state="received", received_at__lte=limit),
-            "received_at",
-        ),
+        ("inbox", received.exclude(Q(attempts=0, next_attempt_at__gt=limit)), "received_at"),
+        ("parked", StripeEvent.objects.filter(state="parked"), "received_at"),
         ("intents", Intent.objects.filter(answered_at=None, created_at__lte=limit), "created_at"),
         ("outbox", Change.objects.filter(created_at__lte=limit), "created_at"),
     )

@@ -99,7 +99,7 @@ def vacate(subject_id: UUID, *, actor: Any, now: datetime) -> None:
     subscription = seat.subscription
     seat.delete()
     if subscription is not None:
-        _end(subscription, now=now)
+        end_now(subscription, now=now)
     DomainEvent.objects.create(
         kind="seat_vacated", at=now, subject_id=subject_id, payer_id=seat.payer_id, actor=actor
     )
@@ -112,7 +112,14 @@ def _abandon(checkout: Checkout, *, now: datetime) -> None:
         wishes.expire(checkout, now=now)
 
 
-def _end(subscription: Subscription, *, now: datetime) -> None:
+def end_now(
+    subscription: Subscription, *, refund: bool = True, full: bool = False, now: datetime
+) -> bool:
+    """End what a subscription pays for now, here and at Stripe; False if that was asked before.
+
+    In the caller's transaction, with the subject locked: its grant ends, its seat is free, and the
+    intents of `cancel_and_refund` are written.
+    """
     instant = now.replace(microsecond=0)
     for grant in Grant.objects.filter(subscription=subscription):
         if grant.ends_at is None or grant.ends_at > instant:
@@ -120,20 +127,28 @@ def _end(subscription: Subscription, *, now: datetime) -> None:
             grant.save(update_fields=["ends_at"])
             bump([grant.subject_id], now=now)
     Checkout.objects.filter(subscription=subscription).update(state=Checkout.State.ABANDONED)
-    cancel_and_refund(subscription, full=False, now=now)
+    Seat.objects.filter(subscription=subscription).delete()
+    return cancel_and_refund(subscription, full=full, refund=refund, now=now)
 
 
-def cancel_and_refund(subscription: Subscription, *, full: bool, now: datetime) -> bool:
+def cancel_and_refund(
+    subscription: Subscription, *, full: bool, refund: bool = True, now: datetime
+) -> bool:
     """Write the intents that end a subscription at Stripe at once and give money back.
 
-    Back goes what pays for the time after `now`, or all of the last payment if `full`. False if
-    these intents had been written before.
+    Back goes what pays for the time after `now`, or all of the last payment if `full`; nothing
+    without `refund`. False if its end had been asked for before: then it was decided with it what
+    is given back, and that stays.
     """
     stripe_id = subscription.stripe_subscription_id
     request = {"subscription": stripe_id, "ended_at": int(now.timestamp()), "full": full}
-    wishes.record(Intent.Kind.CANCEL_SUBSCRIPTION, f"cancel:{stripe_id}", request, now=now)
-    refund = f"refund:{stripe_id}"
-    return wishes.record(Intent.Kind.REFUND_SUBSCRIPTION, refund, request, now=now)[1]
+    key = f"cancel:{stripe_id}"
+    if not wishes.record(Intent.Kind.CANCEL_SUBSCRIPTION, key, request, now=now)[1]:
+        return False
+    if refund:
+        key = f"refund:{stripe_id}"
+        wishes.record(Intent.Kind.REFUND_SUBSCRIPTION, key, request, now=now)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ _WORKERS = "See that the worker and beat run"
 WHAT_TO_DO = {
     "inbox": f"{_WORKERS}; then look at the errors of the events that wait. Cars keep what they "
     "have, payments are not lost.",
+    "parked": "These events of Stripe's are kept and not read: they came in another API version, "
+    "or Stripe refused what we asked about them. Give the webhook endpoint at Stripe our version, "
+    "look at their errors, and read them again (Stripe events, state parked).",
     "intents": f"{_WORKERS} and that Stripe answers; then look at the errors of the intents that "
     "wait.",
     "outbox": f"{_WORKERS} and that each site's Redis answers. Cars learn of changes when it does.",
@@ -42,7 +45,10 @@ class Stall:
 
 
 def stalls(now: datetime) -> list[Stall]:
-    """What waits for longer than a minute: inbox, intents, outbox, deliveries, mails."""
+    """What waits for longer than a minute: inbox, intents, outbox, deliveries, mails.
+
+    And what is parked, however long: nothing but people moves it.
+    """
     waiting = [(each.what, each.count, each.oldest_at) for each in queries.backlog(now)]
     limit = now - PATIENCE
     pending = Delivery.objects.filter(state=Delivery.State.PENDING, changed_at__lte=limit)

@@ -5,7 +5,8 @@ Sent and applied are different facts: only a car's own report says "applied".
 
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from fleet.models import Delivery, DomainEvent, Report, Vehicle
 from fleet.snapshots import Snapshot
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+JUST_NOW = timedelta(minutes=1)
 REASON = 500  # characters of a car's own words that are kept
 
 
@@ -54,6 +56,25 @@ def publish_catalog(site: str) -> None:
     """Tell a site which catalogue is published. Raises snapshots.SiteAway."""
     revision, document = queries.catalog_document()
     snapshots.write_catalog(site, revision, document)
+
+
+def resend(*, vehicle_id: UUID, reason: str, actor: Any, now: datetime) -> bool:
+    """Have a car told once more what it has; False if that was begun within the last minute."""
+    with transaction.atomic(durable=True):
+        vehicle = Vehicle.objects.select_for_update(no_key=True).get(id=vehicle_id)
+        version = queries.version(vehicle_id)
+        newest = Delivery.objects.filter(vehicle=vehicle, version=version).first()
+        if newest is None or newest.changed_at > now - JUST_NOW:
+            return False
+        subjects.bump([vehicle_id], now=now)
+        DomainEvent.objects.create(
+            kind="delivery_resent",
+            at=now,
+            vehicle=vehicle,
+            actor=actor,
+            data={"reason": reason, "version": version + 1},
+        )
+    return True
 
 
 def report(

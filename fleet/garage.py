@@ -5,6 +5,13 @@ Whoever sits in a car can read its code: a buyer, but also a thief or a guest. S
 a car that has an owner opens a claim and shows nothing. The owner is told and may release the car
 or object; staff decide on proof; after 14 days without a word a fresh code completes the claim,
 since a seller who has moved on never answers.
+
+# Note [A car leaves service]
+A car that is scrapped, stolen or taken back keeps its row, its VIN and its past. Its key is refused
+at once where tokens are made, and its tokens at every site as soon as the site has the tombstone: a
+snapshot with a newer version that says "removed". Its gifts end with it, and what its owner pays
+for it, with the unused time paid back. Undone by staff it has its gifts for what was left of them;
+an owner comes as to any car, by a code from its screen, and what was paid for does not come back.
 """
 
 from dataclasses import dataclass
@@ -14,7 +21,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import subjects
+from billing import grants, subjects
+from billing.grants import Gift
 from fleet import pairing
 from fleet.models import Claim, DomainEvent, Ownership, Vehicle
 from fleet.vin import Vin
@@ -115,6 +123,68 @@ def decide(claim: Claim, *, grant: bool, reason: str, actor: Any, now: datetime)
         _close(claim, state, actor=actor, now=now, reason=reason)
         for other in _undecided(vehicle) if grant else ():
             _close(other, Claim.State.REFUSED, actor=actor, now=now, reason=reason)
+
+
+def retire(*, vehicle_id: UUID, reason: str, actor: Any, now: datetime) -> bool:
+    """Take a car out of service for good: nobody owns it, nothing is paid for it, it is told no.
+
+    See Note [A car leaves service]. False, and nothing is changed, if it has left already.
+    """
+    with transaction.atomic(durable=True):
+        vehicle = Vehicle.objects.select_for_update(no_key=True).get(pk=vehicle_id)
+        if vehicle.removed_at is not None:
+            return False
+        vehicle.removed_at = now
+        vehicle.save(update_fields=["removed_at"])
+        ownership = _ownership(vehicle)
+        if ownership is not None:
+            _end(ownership, actor=actor, now=now)
+        pairing.void(vehicle, now=now)
+        for claim in _undecided(vehicle):
+            _close(claim, Claim.State.REFUSED, actor=actor, now=now, reason=reason)
+        ended = grants.end_all(vehicle_id, actor=actor, reason=reason, now=now)
+        subjects.bump([vehicle_id], now=now)
+        owner = str(ownership.owner_id) if ownership else ""
+        facts = {"owner": owner, "reason": reason, "gifts": [_written(gift) for gift in ended]}
+        _record("vehicle_retired", vehicle, actor=actor, now=now, **facts)
+    return True
+
+
+def reinstate(*, vehicle_id: UUID, reason: str, actor: Any, now: datetime) -> bool:
+    """Undo a retirement that was a mistake, as far as it can be undone.
+
+    See Note [A car leaves service]. False, and nothing is changed, if the car is in service.
+    """
+    with transaction.atomic(durable=True):
+        vehicle = Vehicle.objects.select_for_update(no_key=True).get(pk=vehicle_id)
+        if vehicle.removed_at is None:
+            return False
+        vehicle.removed_at = None
+        vehicle.save(update_fields=["removed_at"])
+        retired = vehicle.events.filter(kind="vehicle_retired").order_by("-id").first()
+        for written in retired.data["gifts"] if retired else ():
+            gift = _gift(vehicle, written, now=now)
+            if gift is not None:
+                grants.give(gift, now=now)
+        subjects.bump([vehicle_id], now=now)
+        _record("vehicle_reinstated", vehicle, actor=actor, now=now, reason=reason)
+    return True
+
+
+def _written(gift: Gift) -> list[str]:
+    """A gift as the journal keeps it: plan, source, start and end."""
+    ends_at = gift.ends_at.isoformat() if gift.ends_at else ""
+    return [gift.plan, gift.source, gift.starts_at.isoformat(), ends_at]
+
+
+def _gift(vehicle: Vehicle, written: list[str], *, now: datetime) -> Gift | None:
+    """What is left now of a gift that the journal has."""
+    plan, source, *instants = written
+    starts_at, ends_at = (datetime.fromisoformat(at) if at else None for at in instants)
+    starts_at = max(starts_at or now, now).replace(microsecond=0)
+    if ends_at is not None and ends_at <= starts_at:
+        return None
+    return Gift(vehicle.pk, plan, source, starts_at, ends_at)
 
 
 def _take(

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from billing.admin.about import AboutSubjects
+from billing.admin.actions import ADOPT, CANCEL_NOW, EXTEND
 from billing.models import Checkout, Customer, Subscription
 from billing.staff import search, shown
 from billing.staff.read_only import ReadOnlyAdmin
@@ -54,6 +55,7 @@ class SubscriptionAdmin(AboutSubjects):
     list_filter = (ByStatus,)
     list_select_related = ("customer__payer",)
     readonly_fields = ("about", "at_stripe")
+    named_actions = (CANCEL_NOW, EXTEND, ADOPT)
 
     def find(self, text: str) -> Iterable[Any]:
         """By anything at Stripe that belongs to it, by subject, by payer."""

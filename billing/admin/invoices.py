@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 
+from billing.admin.actions import REFUND
 from billing.admin.buying import SubscriptionAdmin
 from billing.models import Dispute, Invoice, Subscription
 from billing.staff import search, shown
@@ -20,6 +21,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_display = ("stripe_invoice_id", "number", "status", "amount", "refunded", "created_at")
     ordering = ("-created_at", "-pk")
     readonly_fields = ("amount", "taxed", "refunded", "at_stripe")
+    named_actions = (REFUND,)
     search_help_text = f"Number of an invoice or its beginning; {search.HELP}"
 
     def find(self, text: str) -> Iterable[Any]:

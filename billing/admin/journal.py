@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 
 from billing.admin.about import AboutSubjects
+from billing.admin.actions import READ_AGAIN
 from billing.models import DomainEvent, Intent, StripeEvent
 from billing.staff import search, shown
 from billing.staff.read_only import ReadOnlyAdmin
@@ -17,6 +18,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
 
     list_display = ("stripe_event_id", "type", "state", "received_at", "handled_at", "attempts")
     list_filter = ("state",)
+    named_actions = (READ_AGAIN,)
     readonly_fields = ("at_stripe",)
 
     def find(self, text: str) -> Iterable[Any]:
@@ -48,6 +50,9 @@ class IntentAdmin(ReadOnlyAdmin):
         if search.names_stripe(text):
             keys = [f"{verb}:{text}" for verb in ("cancel", "refund")]
             yield from rows.filter(idempotency_key__in=keys)
+            for verb in ("refund", "extend", "renewal"):
+                mine = rows.filter(idempotency_key__startswith=f"{verb}:{text}:")
+                yield from mine[: search.MOST]
 
 
 @admin.register(DomainEvent)

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 
 from billing.admin.about import AboutSubjects
+from billing.admin.actions import END_GIFT
 from billing.models import Change, Grant, Seat, Subject
 from billing.staff import search
 from billing.staff.read_only import ReadOnlyAdmin
@@ -34,6 +35,7 @@ class GrantAdmin(AboutSubjects):
 
     list_display = ("id", "about", "plan", "source", "starts_at", "ends_at")
     list_filter = ("source",)
+    named_actions = (END_GIFT,)
     readonly_fields = ("about",)
 
 

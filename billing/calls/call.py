@@ -34,8 +34,18 @@ class Call:
     find: Callable[[Facts, str], Facts | None] = _unknown
 
 
-def note(kind: str, stripe_subscription_id: str, *, now: datetime, **data: Any) -> None:
-    """Write down what a call has done to a subscription, for its subject and its payer."""
+def note(
+    kind: str,
+    stripe_subscription_id: str,
+    *,
+    now: datetime,
+    actor: str | None = None,
+    **data: Any,
+) -> None:
+    """Write down what a call has done to a subscription, for its subject and its payer.
+
+    `actor` is the id of who asked for it, where that was somebody else.
+    """
     subscription = (
         Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
         .select_related("customer")
@@ -46,5 +56,6 @@ def note(kind: str, stripe_subscription_id: str, *, now: datetime, **data: Any) 
         at=now,
         subject_id=subscription.subject_id if subscription else None,
         payer_id=subscription.customer.payer_id if subscription and subscription.customer else None,
+        actor_id=actor,
         data={"subscription": stripe_subscription_id, **data},
     )

@@ -3,6 +3,7 @@
 It shows and asks; what is done, and that it is audited, is decided by the use case behind it.
 """
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,19 @@ class ReasonForm(forms.Form):
         "whom, and what proof you saw.",
     )
     field_order: list[str] | None = None
+
+    def renew(self) -> None:
+        """Make the form ready to be sent again after a refusal."""
+
+
+class OnceForm(ReasonForm):
+    """A form that does its work once, however often it is sent: each page has its own token."""
+
+    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def renew(self) -> None:
+        """A form that was refused and put right is a new wish."""
+        self.data = {**self.data.dict(), "token": str(uuid.uuid4())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,7 @@ class _Page:
             said = self.action.run(row, form.cleaned_data, request.user, clock.now())
         except self.action.refusals as refusal:
             form.add_error(None, str(refusal))
+            form.renew()
             return False
         self.model_admin.log_change(request, row, self.action.label)
         messages.success(request, said)

@@ -6,6 +6,7 @@ several tables would read all of them. It never knows what a subject is; fleet t
 
 from collections.abc import Callable, Iterable
 from itertools import chain
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -29,12 +30,24 @@ _STRIPE = {
 }
 _finders: list[Callable[[str], Iterable[UUID]]] = []
 _pages: list[Callable[[UUID], str]] = []
+_objections: list[Callable[[UUID, Any], str]] = []
 
 
-def teach(find: Callable[[str], Iterable[UUID]], page: Callable[[UUID], str]) -> None:
-    """Say how else subjects are found, and how the page of what a subject is is linked to."""
+def teach(
+    find: Callable[[str], Iterable[UUID]],
+    page: Callable[[UUID], str],
+    object_to: Callable[[UUID, Any], str],
+) -> None:
+    """Say how else subjects are found, how the page of one is linked to, and who may pay for it."""
     _finders.append(find)
     _pages.append(page)
+    _objections.append(object_to)
+
+
+def objection(subject_id: UUID, payer: Any) -> str:
+    """Why this person cannot pay for this subject, says who knows what it is; empty if they can."""
+    said = (object_to(subject_id, payer) for object_to in _objections)
+    return next(filter(None, said), "")
 
 
 def subject_page(subject_id: UUID | None) -> str:

@@ -1,6 +1,7 @@
 """How people, money and Stripe's objects are shown: masked in lists, linked on pages."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +35,14 @@ def money(minor: int, currency: str, *, brief: bool = False) -> str:
     text = number_format(minor / 10**places, 0 if brief and whole else places)
     symbol = _SYMBOLS.get(currency)
     return f"{symbol}{text}" if symbol else f"{text} {currency.upper()}"
+
+
+def minor(amount: Decimal, currency: str) -> int:
+    """Return an amount that a person typed in the minor unit; ValueError if it has none such."""
+    found = amount * (1 if currency in _WHOLE else 100)
+    if found != found.to_integral_value():
+        raise ValueError(f"There is no smaller unit than {money(1, currency)}.")
+    return int(found)
 
 
 def masked(email: str) -> str:

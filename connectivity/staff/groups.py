@@ -9,10 +9,27 @@ from django.contrib.contenttypes.models import ContentType
 
 # The named actions, each by the model whose page it is on: (app, model, codename, name).
 ACTIONS = (
+    ("billing", "subscription", "cancel_subscription", "Can end a subscription now"),
+    ("billing", "subscription", "extend_subscription", "Can extend a subscription for a repair"),
+    ("billing", "subscription", "adopt_subscription", "Can give a subscription its car"),
+    ("billing", "invoice", "refund_invoice", "Can pay back a part of an invoice"),
+    ("billing", "grant", "end_gift", "Can end a gift"),
+    ("billing", "stripeevent", "read_event_again", "Can have a parked event read again"),
+    ("fleet", "vehicle", "give_goodwill", "Can give a car days of Premium"),
     ("fleet", "vehicle", "replace_key", "Can replace a car's key"),
+    ("fleet", "vehicle", "resend", "Can have a car told once more"),
+    ("fleet", "vehicle", "retire_vehicle", "Can take a car out of service and put it back"),
     ("fleet", "claim", "decide_claim", "Can decide a claim"),
     ("accounts", "user", "move_user", "Can move an account to a new email"),
 )
+MONEY = {
+    "cancel_subscription",
+    "extend_subscription",
+    "adopt_subscription",
+    "refund_invoice",
+    "read_event_again",
+}
+GIFTS = {"give_goodwill", "end_gift"}
 # Of these apps the group sees everything. `account`, `mfa` and `usersessions` are allauth's.
 PEOPLE = {"accounts", "account", "mfa", "usersessions", "notices"}
 SEES = {
@@ -22,9 +39,9 @@ SEES = {
     "Auditor": {"billing", "fleet", "admin", *PEOPLE},
 }
 DOES = {
-    "Support": {"decide_claim", "move_user"},
-    "Billing": set[str](),
-    "Fleet": {"replace_key", "decide_claim"},
+    "Support": {"decide_claim", "move_user", "resend", *GIFTS},
+    "Billing": {*MONEY, *GIFTS},
+    "Fleet": {"replace_key", "decide_claim", "resend", "retire_vehicle"},
     "Auditor": set[str](),
 }
 
