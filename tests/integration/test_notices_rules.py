@@ -118,7 +118,7 @@ def test_an_event_without_facts_gives_a_good_sentence(now, owner, car, source) -
     sweep()
     assert not FleetEvent.objects.filter(noticed_at=None).exists()
     assert not Notice.objects.exclude(error="").exists()
-    assert len(mail.outbox) > 3
+    assert mail.outbox
     for sent in mail.outbox:
         said = f"{sent.subject}\n{sent.body}"
         assert not [wrong for wrong in ("None", "  ", " .", " ,", "()", "\n\n\n") if wrong in said]
@@ -202,6 +202,14 @@ def test_a_car_that_carries_a_gift_says_until_when(now, owner, car) -> None:
     given(car, now, "goodwill", datetime.fromisoformat(LATER))
     moved(car, owner, now, "vehicle_added")
     assert "Premium Connectivity until Dec 1, 2026" in told()[0][1]
+
+
+@pytest.mark.parametrize("kind", ["vehicle_retired", "vehicle_lost", "vehicle_added"])
+def test_staff_are_not_taken_for_the_owner(now, owner, car, kind) -> None:
+    FleetEvent.objects.create(
+        kind=kind, at=now, vehicle=car.vehicle, actor=owner, data={"owner": ""}
+    )
+    told(0)
 
 
 def test_an_anonymous_account_is_written_to_no_more(now, car) -> None:

@@ -13,7 +13,7 @@ _GIFTS = ("factory", "trial", "goodwill")
 
 def added(event: Any, now: datetime) -> Iterator[Mail]:
     """The buyer's proof: since when, what the car carries, what did not come with it."""
-    owner = person(event.data.get("owner")) or event.actor
+    owner = person(event.data.get("owner"))
     if owner is None:
         return
     reader = Reader(owner)
@@ -50,16 +50,17 @@ def _carries(event: Any, reader: Reader, now: datetime) -> dict[str, Any]:
 
 def released(event: Any, now: datetime) -> Iterator[Mail]:
     """The seller's proof: since when the car is not theirs, what ended, what stays with the car."""
-    yield from _gone("vehicle_released", event, now)
+    # Who releases a car is its owner; who takes it from them is not.
+    owner = event.actor if event.kind == "vehicle_released" else None
+    yield from _gone("vehicle_released", event, person(event.data.get("owner")) or owner, now)
 
 
 def retired(event: Any, now: datetime) -> Iterator[Mail]:
     """The car is out of service, and nobody pays for it any more."""
-    yield from _gone("vehicle_retired", event, now)
+    yield from _gone("vehicle_retired", event, person(event.data.get("owner")), now)
 
 
-def _gone(template: str, event: Any, now: datetime) -> Iterator[Mail]:
-    owner = person(event.data.get("owner")) or event.actor
+def _gone(template: str, event: Any, owner: Any, now: datetime) -> Iterator[Mail]:
     if owner is None:
         return
     reader = Reader(owner)
