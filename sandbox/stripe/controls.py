@@ -6,7 +6,7 @@ from typing import Any
 
 import flask
 
-from sandbox.stripe import faults, settings
+from sandbox.stripe import faults, mishaps, settings
 from sandbox.stripe.settings import SETTINGS
 from sandbox.stripe.store import new_id
 from sandbox.stripe.world import World
@@ -22,6 +22,7 @@ def create_blueprint(world: World) -> flask.Blueprint:
     _add_webhooks(blueprint, world)
     _add_secrets(blueprint, world)
     _add_faults(blueprint, world)
+    mishaps.add_to(blueprint, world)
     _add_stats(blueprint, world)
     _add_settings(blueprint, world)
     return blueprint

@@ -1,11 +1,9 @@
-"""Serves the pages that Stripe hosts: the card form, the bank's question, the invoice."""
-
-import datetime as dt
+"""Serves the Checkout page that Stripe hosts: the card form, the code, the bank's question."""
 
 import flask
 from werkzeug.wrappers import Response
 
-from sandbox.stripe import cards
+from sandbox.stripe import cardform, cards, invoice_pages, portal_pages
 from sandbox.stripe.effects import checkout
 from sandbox.stripe.effects.checkout import Buyer, Outcome
 from sandbox.stripe.effects.discounting import CodeRefusedError
@@ -15,7 +13,7 @@ from sandbox.stripe.world import World
 
 
 def create_blueprint(world: World) -> flask.Blueprint:
-    """`/c/pay/<session>`, the bank's page below it, and `/i/<invoice>`."""
+    """`/c/pay/<session>`, the bank's page below it, and the invoice's and the portal's pages."""
     blueprint = flask.Blueprint("stripe_pages", __name__)
     desk = _Desk(world)
     blueprint.add_url_rule("/c/pay/<session_id>", view_func=desk.show)
@@ -23,7 +21,8 @@ def create_blueprint(world: World) -> flask.Blueprint:
     blueprint.add_url_rule("/c/pay/<session_id>/code", view_func=desk.code, methods=["POST"])
     blueprint.add_url_rule("/c/pay/<session_id>/bank", view_func=desk.ask)
     blueprint.add_url_rule("/c/pay/<session_id>/bank", view_func=desk.answer, methods=["POST"])
-    blueprint.add_url_rule("/i/<invoice_id>", view_func=desk.invoice)
+    invoice_pages.add_to(blueprint, world)
+    portal_pages.add_to(blueprint, world)
     return blueprint
 
 
@@ -40,12 +39,11 @@ class _Desk:
     def pay(self, session_id: str) -> Response | tuple[str, int] | str:
         """Take the card; leave for the shop, the bank's page, or the form with what was wrong."""
         session = self._session(session_id)
-        typed = {name: value.strip() for name, value in flask.request.form.items()}
+        typed = cardform.typed()
         words = _words(session)
         email = (session["customer_details"] or {}).get("email") or typed.get("email", "")
-        today = dt.datetime.fromtimestamp(self._world.clock.now(), dt.UTC)
         try:
-            card = _read(typed, email, today)
+            card = cardform.read(typed, self._world.clock.now(), email=email)
         except cards.CardRefusedError as refused:
             return self._form(session, typed, (refused.field, words.bank(str(refused))))
         try:
@@ -85,7 +83,12 @@ class _Desk:
             waits = tx.private(session_id).get("waiting_method")
         if session["status"] != "open" or not waits:
             return self._form(session, {}, None)
-        return flask.render_template("stripe/bank.html", session=session, words=_words(session))
+        return flask.render_template(
+            "stripe/bank.html",
+            amount=session["amount_total"],
+            currency=session["currency"],
+            words=_words(session),
+        )
 
     def answer(self, session_id: str) -> Response | tuple[str, int] | str:
         """Go on with the card, or not."""
@@ -97,16 +100,6 @@ class _Desk:
         except checkout.ClosedError:
             return self._form(self._session(session_id), {}, None)
         return self._leave(session_id, outcome, {})
-
-    def invoice(self, invoice_id: str) -> str:
-        """An invoice to read or print."""
-        self._world.runner.catch_up()
-        with self._world.store.reading() as tx:
-            found = tx.record(invoice_id, "invoice")
-        if found is None:
-            flask.abort(404, "There is no such invoice in this sandbox.")
-        words = words_for(None, flask.request.accept_languages)
-        return flask.render_template("stripe/invoice.html", invoice=found.body, words=words)
 
     def _session(self, session_id: str) -> Body:
         self._world.runner.catch_up()
@@ -162,21 +155,6 @@ class _Desk:
             refused=refused,
             words=words,
         )
-
-
-def _read(typed: dict[str, str], email: str, today: dt.datetime) -> cards.Card:
-    if "@" not in email:
-        raise cards.CardRefusedError("email", "Your email is incomplete.")
-    card = cards.read_card(
-        typed.get("cardNumber", ""),
-        typed.get("cardExpiry", ""),
-        typed.get("cardCvc", ""),
-        year=today.year,
-        month=today.month,
-    )
-    if not typed.get("billingName"):
-        raise cards.CardRefusedError("name", "Your cardholder name is incomplete.")
-    return card
 
 
 def _success_url(session: Body) -> str:

@@ -72,6 +72,25 @@ _GERMAN = {
         "Dies ist eine Sandbox: Nehmen Sie eine Testkarte, etwa 4242 4242 4242 4242, "
         "nie eine echte."
     ),
+    "Do you confirm that this card may be kept for later payments?": (
+        "Bestätigen Sie, dass diese Karte für spätere Zahlungen behalten werden darf?"
+    ),
+    "Your subscriptions": "Ihre Abonnements",
+    "There is no subscription.": "Es gibt kein Abonnement.",
+    "Ends on {day}": "Endet am {day}",
+    "Renews on {day}": "Verlängert sich am {day}",
+    "Paused": "Pausiert",
+    "A payment is due": "Eine Zahlung ist fällig",
+    "Cancel subscription": "Abonnement kündigen",
+    "Do not cancel": "Nicht kündigen",
+    "Pause": "Pausieren",
+    "Resume": "Fortsetzen",
+    "Your card": "Ihre Karte",
+    "Save card": "Karte speichern",
+    "Invoices": "Rechnungen",
+    "Pay invoice": "Rechnung bezahlen",
+    "Invoice as PDF": "Rechnung als PDF",
+    "Refunded": "Erstattet",
     "Promotion code": "Aktionscode",
     "Apply": "Anwenden",
     "Remove code": "Code entfernen",
@@ -117,6 +136,8 @@ class Words:
 
     def money(self, amount: int, currency: str) -> str:
         """An amount of the currency's smallest units."""
+        if amount < 0:
+            return f"−{self.money(-amount, currency)}"
         whole, rest = divmod(amount, 100)
         sign = _SIGNS.get(currency, currency.upper())
         if self.language == "de":

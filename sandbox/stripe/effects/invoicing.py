@@ -116,7 +116,7 @@ def finalize(tx: Transaction, invoice: Body, customer: Body, *, uses_balance: bo
         automatically_finalizes_at=None,
         effective_at=tx.now,
         hosted_invoice_url=f"{tx.public_url}/i/{invoice['id']}",
-        invoice_pdf=None,
+        invoice_pdf=f"{tx.public_url}/i/{invoice['id']}/pdf",
         number=f"{customer['invoice_prefix']}-{sequence:04d}",
         status="open",
         status_transitions={**invoice["status_transitions"], "finalized_at": tx.now},

@@ -1,9 +1,9 @@
-"""Payment intents, charges, payment methods and refunds."""
+"""Payment intents, charges and refunds."""
 
 from sandbox.stripe.effects.invoicing import money
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.events import emit
-from sandbox.stripe.lists import page
+from sandbox.stripe.lists import matching, page
 from sandbox.stripe.objects import charge as shapes
 from sandbox.stripe.operation import Given, Operation
 from sandbox.stripe.params import CREATED, PAGE, choice, integer, merged_metadata, metadata, text
@@ -13,6 +13,12 @@ from sandbox.stripe.store import Body, Transaction
 def create_refund(tx: Transaction, given: Given, _: str) -> Body:
     """POST /v1/refunds: of a whole charge, or of a part of what is left of it."""
     charge = _charge_to_refund(tx, given)
+    for dispute in tx.select("dispute", matching("charge"), [charge["id"]]):
+        if not dispute["is_charge_refundable"] and dispute["status"] != "won":
+            raise StripeError(
+                f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+                code="charge_disputed",
+            )
     left = charge["amount_captured"] - charge["amount_refunded"]
     if left == 0:
         raise StripeError(
@@ -63,23 +69,6 @@ OPERATIONS = (
     ),
     Operation("GET", "/v1/charges/{id}", lambda tx, _, which: tx.get("charge", which)),
     Operation(
-        "GET",
-        "/v1/payment_methods",
-        lambda tx, given, _: page(
-            tx,
-            "payment_method",
-            "/v1/payment_methods",
-            given,
-            # A card that was declined when it was first used belongs to nobody's list.
-            ("json_extract(body, '$.customer') IS NOT NULL", []),
-            filters=("customer", "type"),
-        ),
-        {**PAGE, "customer": text(), "type": choice("card")},
-    ),
-    Operation(
-        "GET", "/v1/payment_methods/{id}", lambda tx, _, which: tx.get("payment_method", which)
-    ),
-    Operation(
         "POST",
         "/v1/refunds",
         create_refund,
@@ -99,5 +88,4 @@ OPERATIONS = (
         ),
         {**PAGE, "charge": text(), "created": CREATED, "payment_intent": text()},
     ),
-    Operation("GET", "/v1/setup_intents/{id}", lambda tx, _, which: tx.get("setup_intent", which)),
 )
