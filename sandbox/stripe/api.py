@@ -9,7 +9,7 @@ from typing import Any
 
 import flask
 
-from sandbox.stripe import idempotency, operations
+from sandbox.stripe import clocks, idempotency, operations
 from sandbox.stripe.errors import DeclinedError, StripeError, bad_key, unknown_url
 from sandbox.stripe.expand import expanded
 from sandbox.stripe.idempotency import Answer
@@ -109,6 +109,7 @@ def _run(
     tx: Transaction, operation: Operation, given: dict[str, Any], object_id: str
 ) -> dict[str, Any]:
     paths = given.pop("expand", [])
+    clocks.enter_for(tx, given, object_id)
     return expanded(tx, operation.run(tx, given, object_id), paths)
 
 

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
+from sandbox.stripe import clocks
 from sandbox.stripe.store import Store, Transaction
 
 Action = Callable[[Transaction, str], None]
@@ -59,24 +60,49 @@ class Runner:
     def catch_up(self) -> None:
         """Do all that is due, so that who asks next sees the state of this instant."""
         with self._catching_up:
-            while self._do_next():
+            while self._do_next() or self._advance():
                 pass
 
     def _do_next(self) -> bool:
         with self._store.reading() as tx:
             due = tx.db.execute(
-                "SELECT id, due_at FROM due_actions WHERE due_at <= ? ORDER BY due_at, id LIMIT 1",
+                "SELECT id, due_at FROM due_actions WHERE clock IS NULL AND due_at <= ? "
+                "ORDER BY due_at, id LIMIT 1",
                 (self._clock(),),
             ).fetchone()
         if due is None:
             return False
         with self._store.writing(now=due[1]) as tx:
-            row = tx.db.execute(
-                "DELETE FROM due_actions WHERE id = ? AND due_at = ? RETURNING action, subject", due
-            ).fetchone()
-            if row is not None:
-                self._actions[row[0]](tx, row[1])
+            self._do(tx, due)
         return True
+
+    def _advance(self) -> bool:
+        """Do the next thing that a test clock brings on its way, or let it arrive."""
+        with self._store.reading() as tx:
+            if not clocks.advancing(tx):
+                return False
+        with self._store.writing() as tx:
+            for clock in clocks.advancing(tx):
+                due = tx.db.execute(
+                    "SELECT id, due_at FROM due_actions WHERE clock = ? AND due_at <= ? "
+                    "ORDER BY due_at, id LIMIT 1",
+                    (clock["id"], clocks.target_of(clock)),
+                ).fetchone()
+                if due is None:
+                    clocks.arrive(tx, clock)
+                else:
+                    tx.change(clock, frozen_time=due[1])
+                    tx.live_by(clock["id"], due[1])
+                    self._do(tx, due)
+                return True
+        return False
+
+    def _do(self, tx: Transaction, due: tuple[int, int]) -> None:
+        row = tx.db.execute(
+            "DELETE FROM due_actions WHERE id = ? AND due_at = ? RETURNING action, subject", due
+        ).fetchone()
+        if row is not None:
+            self._actions[row[0]](tx, row[1])
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.2):

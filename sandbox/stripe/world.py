@@ -9,7 +9,9 @@ from sandbox.stripe.effects import (
     cycle,
     discounting,
     invoicing,
+    pausing,
     pending,
+    resuming,
     standing,
     timetable,
 )
@@ -29,6 +31,7 @@ _ACTIONS = {
     invoicing.CHARGE: cycle.charge,
     invoicing.RETRY: collecting.retry,
     pending.EXPIRE: pending.expire,
+    pausing.EXPIRE: resuming.expire,
     standing.LAPSE: standing.lapse,
     cycle.WARN: cycle.warn,
 }

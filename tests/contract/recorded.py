@@ -25,8 +25,10 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     merged = dict(one)
     for name, value in other.items():
         known = merged.get(name)
-        both = isinstance(known, dict) and isinstance(value, dict)
-        merged[name] = _merged(known, value) if both else value
+        if isinstance(known, dict) and isinstance(value, dict):
+            merged[name] = _merged(known, value)
+        else:
+            merged[name] = value
     return merged
 
 

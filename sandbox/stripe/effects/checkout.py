@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from sandbox.stripe import clocks
 from sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, kept_behaviour
 from sandbox.stripe.due import schedule, unschedule
 from sandbox.stripe.effects import charging, cycle, discounting, invoicing, pricing
@@ -115,6 +116,7 @@ def use_code(tx: Transaction, session_id: str, typed: str) -> None:
 
 def _payable(tx: Transaction, session_id: str) -> Body:
     session = tx.get("checkout.session", session_id)
+    clocks.enter(tx, session["customer"])
     if session["status"] != "open" or session["expires_at"] <= tx.now:
         raise ClosedError
     return session

@@ -25,12 +25,11 @@ def end_now(
         bill_waiting(tx, subscription, customer)
 
 
-def give_back(
-    tx: Transaction, subscription: Body, customer: Body, *, at: int | None = None
-) -> None:
-    """Have the next invoice credit what is left of the periods since an instant."""
+def give_back(tx: Transaction, subscription: Body, customer: Body, *, whole: bool = False) -> None:
+    """Have the next invoice credit what is left of the periods, or the `whole` of them."""
     for item in subscription["items"]["data"]:
-        for part in proration.credit(tx, item, at=tx.now if at is None else at):
+        at = item["current_period_start"] if whole else tx.now
+        for part in proration.credit(tx, item, at=at):
             tx.insert(invoice_item(tx, customer, part))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from sandbox.stripe import clocks
 from sandbox.stripe.cards import NOT_AUTHENTICATED, Decline, behaviour_of
 from sandbox.stripe.effects import charging, dunning, invoicing, standing
 from sandbox.stripe.events import emit
@@ -53,6 +54,7 @@ def pay_invoice(
     `off_session` says that nobody is there to answer: then asking counts as a failed attempt.
     `automatic` marks the attempts of the schedule, which alone make it go on.
     """
+    clocks.enter(tx, invoice["id"])
     if method is None:
         return _refuse(tx, invoice, NO_CARD, automatic=automatic)
     intent = intent_of(tx, invoice)

@@ -2,10 +2,14 @@
 
 import copy
 
+from sandbox.stripe.due import unschedule
 from sandbox.stripe.effects.periods import next_boundary
 from sandbox.stripe.effects.timetable import schedule_turn
 from sandbox.stripe.events import emit, emit_update
 from sandbox.stripe.store import Body, Transaction
+
+# A resumption that nobody pays for in time is given up.
+EXPIRE = "subscription.resumption"
 
 
 def pause(tx: Transaction, subscription: Body, *, reason: str) -> None:
@@ -38,6 +42,7 @@ def going_on(tx: Transaction, subscription: Body, *, anew: bool) -> Body:
 
 def resume(tx: Transaction, subscription: Body, *, status: str) -> None:
     """Let it go on as `status`, with the periods that the resumption was to bring."""
+    unschedule(tx, EXPIRE, subscription["id"])
     private = tx.private(subscription["id"])
     changes = private.pop("resumption", {}).get("changes", {})
     tx.save_private(subscription["id"], private)

@@ -43,6 +43,10 @@ def given_up(tx: Transaction, subscription: Body, invoice: Body) -> None:
         pending.drop(tx, subscription)
     elif subscription["status"] == "incomplete" and invoice["status"] == "void":
         lapse(tx, subscription["id"])
+    elif subscription["status"] == "paused" and invoice["status"] == "void":
+        private = tx.private(subscription["id"])
+        private.pop("resumption", None)
+        tx.save_private(subscription["id"], private)
     else:
         settled(tx, subscription, invoice)
 

@@ -1,5 +1,6 @@
 """Customers."""
 
+from sandbox.stripe.clocks import KIND
 from sandbox.stripe.effects.cancelling import cancel_now
 from sandbox.stripe.effects.checkout import expire_all_of
 from sandbox.stripe.errors import StripeError, no_such
@@ -19,13 +20,27 @@ from sandbox.stripe.params import (
 )
 from sandbox.stripe.store import Body, Transaction
 
+# As many customers live by one test clock.
+_ON_A_CLOCK = 3
+
 
 def create(tx: Transaction, given: Given, _: str) -> Body:
     """POST /v1/customers"""
     given["metadata"] = merged_metadata({}, given.get("metadata"))
+    if "test_clock" in given:
+        _check_clock(tx, given["test_clock"])
     customer = tx.insert(shape(tx, **given))
     emit(tx, "customer.created", customer)
     return customer
+
+
+def _check_clock(tx: Transaction, which: str) -> None:
+    tx.get(KIND, which, param="test_clock")
+    if len(tx.select("customer", "json_extract(body, '$.test_clock') = ?", [which])) >= _ON_A_CLOCK:
+        raise StripeError(
+            f"You can only create up to {_ON_A_CLOCK} customers per test clock.",
+            param="test_clock",
+        )
 
 
 def update(tx: Transaction, given: Given, which: str) -> Body:
@@ -109,7 +124,7 @@ _WRITABLE = {
 }
 
 OPERATIONS = (
-    Operation("POST", "/v1/customers", create, _WRITABLE),
+    Operation("POST", "/v1/customers", create, {**_WRITABLE, "test_clock": text()}),
     Operation(
         "GET",
         "/v1/customers",
