@@ -86,8 +86,9 @@ def left_to_refund(invoice: Invoice) -> int:
         kind=Intent.Kind.REFUND_INVOICE, idempotency_key__startswith=f"refund:{invoice.pk}:"
     )
     made = [row for row in asked if not (row.answer and "refused" in row.answer)]
-    waiting = sum(row.request["amount"] for row in made if row.answered_at is None)
-    gone = max(sum(row.request["amount"] for row in made), invoice.amount_refunded + waiting)
+    waiting: int = sum(row.request["amount"] for row in made if row.answered_at is None)
+    all_made: int = sum(row.request["amount"] for row in made)
+    gone = max(all_made, invoice.amount_refunded + waiting)
     return max(invoice.amount_paid - gone, 0)
 
 

@@ -43,7 +43,7 @@ class OnceForm(ReasonForm):
 
     def renew(self) -> None:
         """A form that was refused and put right is a new wish."""
-        self.data = {**self.data.dict(), "token": str(uuid.uuid4())}
+        self.data = {**self.data, "token": str(uuid.uuid4())}
 
 
 @dataclass(frozen=True, slots=True)

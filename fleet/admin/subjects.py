@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from billing import clock
 from fleet import entries
 from fleet.entries import Hindrance
+from fleet.garage import NotInGarage
 
 OBJECTIONS = {
     Hindrance.NO_MODEM: "This car has no modem: it cannot take Premium.",
@@ -27,6 +28,6 @@ def object_to(vehicle_id: UUID, payer: Any) -> str:
     """Why this person cannot pay for the car; empty if they can, as far as we know cars."""
     try:
         entry = entries.entry(owner=payer, vehicle_id=vehicle_id, now=clock.now())
-    except entries.NotInGarage:
+    except NotInGarage:
         return "The car is not in this person's garage: its owner adds it first."
     return OBJECTIONS.get(entry.hindrance, "") if entry.hindrance else ""

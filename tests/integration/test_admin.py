@@ -14,15 +14,19 @@ from billing.models import (
     Change,
     Checkout,
     Customer,
+    Dispute,
     DomainEvent,
+    Finding,
     Grant,
     Intent,
     Invoice,
+    Reconciliation,
     Seat,
     StripeEvent,
     Subject,
     Subscription,
 )
+from connectivity.staff import groups
 from fleet.models import Claim, Delivery, Ownership, Report, Vehicle
 from fleet.models import DomainEvent as FleetEvent
 from tests import factories, staffed
@@ -105,6 +109,19 @@ def paid(now) -> Subscription:
     Report.objects.create(vehicle=car, version=1, catalog=1, applied=True, at=now, received_at=now)
     FleetEvent.objects.create(kind="vehicle_added", at=now, vehicle=car, actor=owner)
     Claim.objects.create(vehicle=car, claimant=factories.make_user(), opened_at=now)
+    Dispute.objects.create(
+        stripe_dispute_id="dp_1",
+        invoice_id="in_1",
+        status="needs_response",
+        amount=1000,
+        currency="usd",
+        opened_at=now,
+        synced_at=now,
+    )
+    compared = Reconciliation.objects.create(started_at=now)
+    Finding.objects.create(
+        reconciliation=compared, kind="paying_without_a_car", what="sub_1", found_at=now
+    )
     return subscription
 
 
@@ -238,6 +255,18 @@ class TestPages:
         for answer in (list_of(Invoice, staff), page_of(Invoice.objects.get(), staff)):
             assert "$10.00 of $10.00" in answer.content.decode()
             assert "1000" not in answer.content.decode()
+
+    def test_findings_are_sorted_by_kind_and_disputes_shown_as_money(self, staff: Client) -> None:
+        url = reverse("admin:billing_finding_changelist")
+        assert "paying without a car" in staff.get(url).content.decode()
+        for kind, shown in (("paying_without_a_car", 1), ("other", 0)):
+            assert staff.get(url, {"kind": kind}).context["cl"].result_count == shown
+        for repaired, shown in (("no", 1), ("yes", 0)):
+            assert staff.get(url, {"repaired": repaired}).context["cl"].result_count == shown
+        assert found(Finding, staff, "sub_1") == {Finding.objects.get().pk}
+        assert "$10.00" in list_of(Dispute, staff).content.decode()
+        for text in ("dp_1", "in_1", "A-0001"):
+            assert found(Dispute, staff, text) == {"dp_1"}
 
     def test_pages_are_linked_and_stripe_in_the_right_mode(
         self, staff: Client, paid: Subscription, settings
@@ -383,17 +412,27 @@ class TestGroups:
         assert [list_of(model, client).status_code for model in not_sees] == [403] * len(not_sees)
 
     def test_the_actions_belong_to_their_groups(self) -> None:
+        all_of_them = {f"{app}.{codename}" for app, _, codename, _ in groups.ACTIONS}
         able = {
-            name: {
-                action
-                for action in ("fleet.replace_key", "fleet.decide_claim", "accounts.move_user")
-                if staffed.make_staff(name).has_perm(action)
-            }
+            name: {action for action in all_of_them if staffed.make_staff(name).has_perm(action)}
             for name in ("Support", "Billing", "Fleet", "Auditor")
         }
+        gifts = {"fleet.give_goodwill", "billing.end_gift"}
         assert able == {
-            "Support": {"fleet.decide_claim", "accounts.move_user"},
-            "Billing": set(),
-            "Fleet": {"fleet.replace_key", "fleet.decide_claim"},
+            "Support": {"fleet.decide_claim", "fleet.resend", "accounts.move_user", *gifts},
+            "Billing": {
+                "billing.cancel_subscription",
+                "billing.extend_subscription",
+                "billing.adopt_subscription",
+                "billing.refund_invoice",
+                "billing.read_event_again",
+                *gifts,
+            },
+            "Fleet": {
+                "fleet.replace_key",
+                "fleet.decide_claim",
+                "fleet.resend",
+                "fleet.retire_vehicle",
+            },
             "Auditor": set(),
         }

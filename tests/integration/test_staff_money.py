@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing import clock, policy, subscriptions, tasks
-from billing.models import DomainEvent, Grant, Intent, Invoice, Seat, Subscription
+from billing.models import DomainEvent, Grant, Intent, Invoice, Seat, StripeEvent, Subscription
 from tests import factories, staffed
 from tests.integration.billing.buying import start
 from tests.integration.conftest import Stripe, eventually
@@ -323,6 +323,8 @@ def test_it_gets_no_longer_without_a_reason_or_for_other_days(
 def test_where_no_paid_time_is_left_nothing_is_put_off(
     stripe: Stripe, staff: Client, car, now
 ) -> None:
+    stripe.control("webhooks/hold")
+    eventually(lambda: not StripeEvent.objects.filter(state="received").exists())
     Subscription.objects.update(paid_through=clock.now())
     assert "goodwill instead" in extend(staff, 5).content.decode()
     assert not Intent.objects.filter(kind="extend").exists()

@@ -81,6 +81,26 @@ def test_what_waits_for_less_does_not(what: str, now) -> None:
     assert stalls(now) == []
 
 
+def test_a_parked_event_stands_still_until_people_move_it(now) -> None:
+    an_event(now)
+    StripeEvent.objects.update(state="parked")
+    (stall,) = stalls(now)
+    assert (stall.what, stall.count) == ("parked", 1)
+    assert "read them again" in stall.what_to_do
+    StripeEvent.objects.update(state="ignored")
+    assert stalls(now) == []
+
+
+@pytest.mark.parametrize(("attempts", "due_in", "stands"), [(0, 9, 0), (1, 9, 1), (0, -2, 1)])
+def test_an_event_that_waits_on_purpose_does_not_stand_still(
+    now, attempts: int, due_in: int, stands: int
+) -> None:
+    an_event(now - timedelta(minutes=5))
+    due_at = now + timedelta(minutes=due_in)
+    StripeEvent.objects.update(attempts=attempts, next_attempt_at=due_at)
+    assert len(stalls(now)) == stands
+
+
 def test_staff_see_it_on_every_page_and_owners_nowhere(now) -> None:
     staff = staffed.sign_in(staffed.make_staff())
     paths = ("/admin/", "/admin/fleet/vehicle/", "/admin/billing/")
