@@ -14,7 +14,16 @@ from django.db.models import Q
 
 from billing import gateway, intents, queries, subjects, subscriptions, wishes
 from billing.gateway import StripeAway, StripeRefused
-from billing.models import Checkout, Customer, DomainEvent, Grant, Intent, Seat, StripePrice
+from billing.models import (
+    Checkout,
+    Customer,
+    DomainEvent,
+    Grant,
+    Intent,
+    Seat,
+    StripePrice,
+    Subscription,
+)
 
 __all__ = [
     "AlreadySubscribed",
@@ -32,6 +41,8 @@ __all__ = [
 OPEN_FOR = timedelta(hours=1)  # Stripe allows 30 minutes to 24 hours
 ASK_AGAIN = timedelta(minutes=1)
 OPEN_WITHIN = timedelta(minutes=20)
+# Stripe holds 500 subscriptions for a customer; pages that stand open may become some.
+MOST_PER_CUSTOMER = 450
 SHORTEST_TRIAL = timedelta(hours=50)  # Stripe asks for 48, and the payer takes a while
 
 
@@ -52,6 +63,7 @@ def start(
     payer: Any,
     subject_id: UUID,
     lookup_key: str,
+    currency: str,
     return_url: str,
     cancel_url: str,
     still_may: Callable[[], None],
@@ -59,13 +71,14 @@ def start(
 ) -> str:
     """Return the URL of the one payment page of this subject; two tabs get the same.
 
-    `still_may` is called under the subject's lock and raises if the payer may no longer buy. Raises
-    NotOnSale, SeatTaken, AlreadySubscribed, StripeAway, StripeRefused.
+    A price in another currency than the subject is sold in is not on sale for it. `still_may` is
+    called under the subject's lock and raises if the payer may no longer buy. Raises NotOnSale,
+    SeatTaken, AlreadySubscribed, StripeAway, StripeRefused.
     """
     sold = lookup_key in queries.catalog().prices
     price = StripePrice.objects.filter(lookup_key=lookup_key).first() if sold else None
-    if price is None:
-        raise NotOnSale(f"There is no price {lookup_key!r}.")
+    if price is None or price.currency != currency:
+        raise NotOnSale(f"There is no price {lookup_key!r} in {currency.upper()}.")
     _clear_stale(payer=payer, subject_id=subject_id, lookup_key=lookup_key, now=now)
     customer = _customer(payer, price.currency, now=now)
     terms = {
@@ -77,7 +90,7 @@ def start(
     with transaction.atomic(durable=True):
         subjects.lock(subject_id)
         still_may()
-        checkout = _take_seat(payer, subject_id, lookup_key, now=now)
+        checkout = _take_seat(payer, subject_id, lookup_key, customer, now=now)
         intent = _intent(checkout, terms, now=now)
     intents.perform(intent, now=now)
     checkout.refresh_from_db()
@@ -161,7 +174,9 @@ def _is_stale(checkout: Checkout, lookup_key: str, *, now: datetime) -> bool:
     return stuck or checkout.lookup_key != lookup_key or checkout.expires_at <= now
 
 
-def _take_seat(payer: Any, subject_id: UUID, lookup_key: str, *, now: datetime) -> Checkout:
+def _take_seat(
+    payer: Any, subject_id: UUID, lookup_key: str, customer: Customer, *, now: datetime
+) -> Checkout:
     """Return the page that holds the seat for this payer; the caller has locked the subject."""
     seat = Seat.objects.filter(subject_id=subject_id).select_related("checkout").first()
     if seat is not None and seat.payer_id != payer.pk:
@@ -179,6 +194,7 @@ def _take_seat(payer: Any, subject_id: UUID, lookup_key: str, *, now: datetime) 
         subject_id=subject_id,
         payer=payer,
         lookup_key=lookup_key,
+        customer=customer,
         started_at=now,
         expires_at=now + OPEN_FOR,
         check_at=now + OPEN_FOR,
@@ -211,22 +227,40 @@ def _free_until(subject_id: UUID, *, now: datetime) -> int | None:
 
 
 def _customer(payer: Any, currency: str, *, now: datetime) -> Customer:
-    mine = Customer.objects.filter(payer=payer, currency=currency)
-    customer = mine.order_by("-ordinal").first()
-    if customer is None:
-        intent, _ = wishes.record(
-            Intent.Kind.CREATE_CUSTOMER,
-            f"customer:{payer.pk}:{currency}:1",
-            {"email": payer.email, "payer": str(payer.pk), "currency": currency, "ordinal": 1},
-            now=now,
-        )
-        try:
-            intents.perform(intent, now=now)
-        except StripeRefused:
-            intent.delete()  # The next wish is a new call: no payer is refused for ever.
-            raise
-        customer = mine.get(ordinal=1)
-    return customer
+    """The payer's first customer at Stripe that has room; a new one if all are full."""
+    ordinal = 1
+    for customer in Customer.objects.filter(payer=payer, currency=currency).order_by("ordinal"):
+        if _has_room(customer):
+            return customer
+        ordinal = customer.ordinal + 1
+    return _new_customer(payer, currency, ordinal, now=now)
+
+
+def _has_room(customer: Customer) -> bool:
+    held = Subscription.objects.filter(customer=customer).exclude(status__in=Subscription.ENDED)
+    pages = Checkout.objects.filter(customer=customer, state__in=Checkout.LIVE)
+    return held.count() + pages.count() < MOST_PER_CUSTOMER
+
+
+def _new_customer(payer: Any, currency: str, ordinal: int, *, now: datetime) -> Customer:
+    """Make a customer at Stripe; two who ask for the same ordinal make one."""
+    intent, _ = wishes.record(
+        Intent.Kind.CREATE_CUSTOMER,
+        f"customer:{payer.pk}:{currency}:{ordinal}",
+        {
+            "email": payer.email,
+            "payer": str(payer.pk),
+            "currency": currency,
+            "ordinal": ordinal,
+        },
+        now=now,
+    )
+    try:
+        intents.perform(intent, now=now)
+    except StripeRefused:
+        intent.delete()  # The next wish is a new call: no payer is refused for ever.
+        raise
+    return Customer.objects.get(payer=payer, currency=currency, ordinal=ordinal)
 
 
 def _close(checkout: Checkout, *, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from billing import catalog, gateway
+from billing.gateway import customers
 from billing.models import CatalogRevision, DomainEvent, StripePrice
 
 FIRST = Path(__file__).parent / "catalog.json"
@@ -33,6 +34,8 @@ def publish_first(*, now: datetime) -> None:
 def sync(sold: catalog.Catalog) -> list[str]:
     """See that each price of the catalogue is at Stripe, by lookup key; return what was made there.
 
+    And that Stripe's own pages for payers offer what we want them to.
+
     Raises gateway.StripeAway or gateway.StripeRefused; repeating it goes on where it stopped.
     """
     known = {price.lookup_key: price for price in gateway.prices(list(sold.prices))}
@@ -44,6 +47,7 @@ def sync(sold: catalog.Catalog) -> list[str]:
             known[wanted.lookup_key] = price
             made.append(wanted.lookup_key)
         _keep(price, wanted.plan)
+    customers.portal_configuration()
     return made
 
 

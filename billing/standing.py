@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from billing import queries
 from billing.entitlements import resolve
-from billing.models import Checkout, Grant, Seat, Subscription
+from billing.models import Checkout, Dispute, Grant, Invoice, Seat, Subscription
 
 WORDS = {
     "trialing": "trialing",
@@ -44,6 +46,21 @@ class Standing:
     grant_ends_at: datetime | None = None
     card_brand: str = ""
     card_last4: str = ""
+    discounted_amount: int | None = None
+    discount_ends_at: datetime | None = None
+    began_at: datetime | None = None
+    retry_at: datetime | None = None
+    open_amount: int | None = None
+    pay_url: str = ""
+    disputed: bool = False
+
+    @property
+    def next_amount(self) -> int | None:
+        """What the next charge will be before tax, with the discount that holds then."""
+        charge, last = self.next_charge_at, self.discount_ends_at
+        if self.discounted_amount is None or (charge and last and charge >= last):
+            return self.unit_amount
+        return self.discounted_amount
 
 
 def standing(subject_id: UUID, *, payer: Any, now: datetime) -> Standing:
@@ -60,6 +77,8 @@ def standings(subject_ids: Iterable[UUID], *, payer: Any, now: datetime) -> dict
     facts, sold = queries.facts(ids), queries.catalog()
     seats = {seat.subject_id: seat for seat in _seats(ids, payer)}
     last = _last_subscriptions(ids, payer)
+    held = {seat.subscription_id for seat in seats.values() if seat.subscription_id}
+    known = _known(held | {row.pk for row in last.values()})
     ends = dict(
         Grant.objects.filter(subscription__in=last.values()).values_list("subject_id", "ends_at")
     )
@@ -72,7 +91,7 @@ def standings(subject_ids: Iterable[UUID], *, payer: Any, now: datetime) -> dict
             reason=verdict.reason,
             changes_at=_at(verdict.next_change_at),
             grant_ends_at=ends.get(subject_id),
-            **_paying(seats.get(subject_id), last.get(subject_id), now=now),
+            **_paying(seats.get(subject_id), last.get(subject_id), known, now=now),
         )
     return found
 
@@ -89,9 +108,38 @@ def _last_subscriptions(ids: list[UUID], payer: Any) -> dict[UUID, Subscription]
     return {row.subject_id: row for row in rows if row.subject_id}
 
 
-def _paying(seat: Seat | None, last: Subscription | None, *, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Payments:
+    """What is known of the payments of some subscriptions, by their keys."""
+
+    paid: frozenset[int]
+    disputed: frozenset[int]
+    open: dict[int, Invoice]
+
+
+def _known(subscriptions: set[int]) -> _Payments:
+    paid = Invoice.objects.filter(subscription=OuterRef("pk"), status="paid", amount_paid__gt=0)
+    disputes = Dispute.objects.filter(invoice__subscription=OuterRef("pk"))
+    disputed = disputes.exclude(status__in=Dispute.HARMLESS | Dispute.LOST)
+    rows = Subscription.objects.filter(pk__in=subscriptions).values_list(
+        "pk", Exists(paid), Exists(disputed)
+    )
+    found = list(rows)
+    waiting = Invoice.objects.filter(subscription__in=subscriptions, status="open")
+    return _Payments(
+        paid=frozenset(pk for pk, is_paid, _ in found if is_paid),
+        disputed=frozenset(pk for pk, _, is_disputed in found if is_disputed),
+        open={row.subscription_id: row for row in waiting.order_by("created_at")},
+    )
+
+
+def _paying(
+    seat: Seat | None, last: Subscription | None, known: _Payments, *, now: datetime
+) -> dict[str, Any]:
     if seat is not None and seat.subscription is not None:
-        return {"state": _state(seat.subscription), **_terms(seat.subscription)}
+        mirror = seat.subscription
+        state = _state(mirror, paid=mirror.pk in known.paid)
+        return {"state": state, **_terms(mirror), **_payments(mirror, known)}
     if seat is not None and seat.checkout is not None:
         return _checkout(seat.checkout, now=now)
     if last is not None:
@@ -109,7 +157,22 @@ def _checkout(checkout: Checkout, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _state(subscription: Subscription) -> str:
+def _payments(subscription: Subscription, known: _Payments) -> dict[str, Any]:
+    invoice = known.open.get(subscription.pk)
+    found: dict[str, Any] = {"disputed": subscription.pk in known.disputed}
+    if invoice is not None:
+        found |= {
+            "retry_at": invoice.next_attempt_at,
+            "open_amount": invoice.total,
+            "pay_url": invoice.hosted_url,
+        }
+    return found
+
+
+def _state(subscription: Subscription, *, paid: bool) -> str:
+    """The page's word; for Stripe, time that was added to a paid period is a trial as well."""
+    if subscription.status == Subscription.Status.TRIALING and paid and not subscription.ends_at:
+        return "active"
     if subscription.status in Subscription.RENEWING and subscription.ends_at:
         return "ending"
     return WORDS.get(subscription.status, "ended")
@@ -125,6 +188,9 @@ def _terms(subscription: Subscription) -> dict[str, Any]:
         "ends_at": subscription.ends_at,
         "card_brand": subscription.card_brand,
         "card_last4": subscription.card_last4,
+        "discounted_amount": subscription.discounted_amount,
+        "discount_ends_at": subscription.discount_ends_at,
+        "began_at": subscription.created_at,
     }
 
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from billing import withdrawal
 from billing.standing import Standing, standings
-from fleet import carlines
+from fleet import carlines, markets
 from fleet.garage import NotInGarage
 from fleet.models import Claim, Ownership, Vehicle
 
@@ -53,6 +54,16 @@ class Entry:
         if self.vehicle.lifetime_premium:
             return Hindrance.LIFETIME
         return None if self.standing.state in FREE_TO_BUY else Hindrance.HAS_IT
+
+    def withdrawable_until(self, now: datetime) -> datetime | None:
+        """Until when its owner can withdraw from the contract; None if they cannot."""
+        began = self.standing.began_at
+        if began is None or self.standing.state in FREE_TO_BUY:
+            return None
+        if not markets.may_withdraw(self.vehicle.market):
+            return None
+        last = began + withdrawal.DAYS
+        return last if now < last else None
 
 
 def vehicles_of(*, owner: Any, now: datetime) -> list[Entry]:

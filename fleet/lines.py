@@ -38,10 +38,26 @@ def billing(entry: Entry, state: str, now: datetime) -> Line:
     icon, tone, headline, text = _BILLING[state]
     if state in FREE_TO_BUY and entry.hindrance:
         text = hindrance(entry.hindrance)
-    if state in _CHARGED and standing.next_charge_at is None:
-        text = _UNKNOWN_CHARGE
+    text = _special(standing, state) or text
     values = _values(standing, now)
     return Line(icon, tone, format_html(str(headline), **values), format_html(str(text), **values))
+
+
+def _special(standing: Standing, state: str) -> Promise | None:
+    """The sentence of a state in which something more is to be said, or less is known."""
+    if state in _CHARGED:
+        if standing.next_charge_at is None:
+            return _UNKNOWN_CHARGE
+        return _DISPUTED if standing.disputed else _discounted(standing, state)
+    if state == "past_due":
+        return _NO_RETRY if standing.retry_at is None else None
+    return _UNPAID_AMOUNT if state == "unpaid" and standing.open_amount is not None else None
+
+
+def _discounted(standing: Standing, state: str) -> Promise | None:
+    if state != "active" or standing.next_amount == standing.unit_amount:
+        return None
+    return _DISCOUNT_ENDS if standing.discount_ends_at else _DISCOUNT
 
 
 def hindrance(found: Hindrance) -> str:
@@ -73,9 +89,13 @@ def _values(standing: Standing, now: datetime) -> dict[str, str]:
     charge, end = standing.next_charge_at, standing.ends_at or standing.paid_through
     left = max(0, (charge - now).days) if charge else 0
     card = f", {standing.card_brand.title()} •{standing.card_last4}" if standing.card_last4 else ""
-    amount = standing.unit_amount
+    amount, full, due = standing.next_amount, standing.unit_amount, standing.open_amount
     return {
         "amount": money(amount, standing.currency) if amount is not None else "",
+        "full": money(full, standing.currency) if full is not None else "",
+        "due": money(due, standing.currency) if due is not None else "",
+        "retry": day(standing.retry_at) if standing.retry_at else "",
+        "discount_end": day(standing.discount_ends_at) if standing.discount_ends_at else "",
         "charge": day(charge) if charge else "",
         "card": card,
         "left": ngettext("{count} day left", "{count} days left", left).format(count=left),
@@ -86,6 +106,17 @@ def _values(standing: Standing, now: datetime) -> dict[str, str]:
 
 _CHARGED = frozenset({"trialing", "active"})
 _UNKNOWN_CHARGE = gettext_lazy("The next charge is not known yet; look again in a minute.")
+_DISCOUNT = gettext_lazy("Next charge {amount} plus tax on {charge}{card}, instead of {full}.")
+_DISCOUNT_ENDS = gettext_lazy(
+    "Next charge {amount} plus tax on {charge}{card}, instead of {full}. "
+    "The discount lasts until {discount_end}."
+)
+_DISPUTED = gettext_lazy(
+    "Your bank holds a payment back at your request. Premium stays on until the end of what was "
+    "paid. If that was a mistake, tell your bank."
+)
+_NO_RETRY = gettext_lazy("Premium stays on until {access}. Update your card, or pay the invoice.")
+_UNPAID_AMOUNT = gettext_lazy("Pay the open invoice of {due} to switch Premium back on.")
 _BILLING: dict[str, _Sentences] = {
     "none": (
         "signal",
@@ -127,7 +158,7 @@ _BILLING: dict[str, _Sentences] = {
         "alert",
         "warn",
         gettext_lazy("Payment failed"),
-        gettext_lazy("We try the card again. Premium stays on until {access}."),
+        gettext_lazy("We try the card again on {retry}. Premium stays on until {access}."),
     ),
     "unpaid": (
         "pause",
@@ -139,7 +170,7 @@ _BILLING: dict[str, _Sentences] = {
         "pause",
         "warn",
         gettext_lazy("Paused"),
-        gettext_lazy("Nothing is charged while it is paused."),
+        gettext_lazy("Nothing is charged while it is paused. Resume it on Stripe's page."),
     ),
     "ending": (
         "clock",

@@ -2,17 +2,20 @@
 
 from django.urls import path
 
-from fleet import views
+from fleet.views import car, changing, garage, paying
 
 app_name = "garage"
 urlpatterns = [
-    path("", views.garage_list, name="list"),
-    path("add/", views.add, name="add"),
-    path("<uuid:vehicle_id>/", views.car, name="car"),
-    path("<uuid:vehicle_id>/status/", views.status, name="status"),
-    path("<uuid:vehicle_id>/subscribe/", views.subscribe, name="subscribe"),
-    path("<uuid:vehicle_id>/cancel/", views.cancel, name="cancel"),
-    path("<uuid:vehicle_id>/keep/", views.keep, name="keep"),
-    path("<uuid:vehicle_id>/release/", views.release, name="release"),
-    path("<uuid:vehicle_id>/claims/<int:claim_id>/object/", views.object_to, name="object"),
+    path("", garage.garage_list, name="list"),
+    path("add/", garage.add, name="add"),
+    path("<uuid:vehicle_id>/", car.car, name="car"),
+    path("<uuid:vehicle_id>/status/", car.status, name="status"),
+    path("<uuid:vehicle_id>/subscribe/", paying.subscribe, name="subscribe"),
+    path("<uuid:vehicle_id>/cancel/", paying.cancel, name="cancel"),
+    path("<uuid:vehicle_id>/keep/", paying.keep, name="keep"),
+    path("<uuid:vehicle_id>/portal/", paying.portal_page, name="portal"),
+    path("<uuid:vehicle_id>/switch/", changing.switch, name="switch"),
+    path("<uuid:vehicle_id>/withdraw/", changing.withdraw, name="withdraw"),
+    path("<uuid:vehicle_id>/release/", garage.release, name="release"),
+    path("<uuid:vehicle_id>/claims/<int:claim_id>/object/", garage.object_to, name="object"),
 ]

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing import checkout
+from billing import checkout, switching
 from billing.catalog import Feature, Price
 from fleet import lines
 from fleet.entries import Entry, Hindrance
@@ -33,6 +33,17 @@ BEING_CONFIRMED = gettext_lazy(
 RENEWAL_REFUSED = gettext_lazy(
     "Stripe, which takes the payments, has refused this. Nothing was changed; write to support."
 )
+SWITCH_REFUSED = gettext_lazy(
+    "This cannot be switched now: it is ending, paused or being charged. Nothing was changed."
+)
+NOTHING_TO_WITHDRAW_FROM = gettext_lazy(
+    "There is no contract for this car that you can withdraw from: that is possible for 14 days "
+    "after you subscribe, for cars made for Europe. You can cancel any time."
+)
+SHOWN_ANEW = gettext_lazy("The amount was shown too long ago. Here it is anew.")
+_SWITCHABLE = frozenset({"trialing", "active"})
+_AT_STRIPE = frozenset({"trialing", "active", "past_due", "unpaid", "paused", "ending"})
+_OWING = frozenset({"past_due", "unpaid"})
 _CANCELLABLE = frozenset({"trialing", "active", "past_due", "unpaid"})
 _MOVING_BILLING = frozenset({"confirming"})
 _MOVING_CAR = frozenset({"queued", "sent", "removing"})
@@ -62,6 +73,26 @@ class Card:
     def cancellable(self) -> bool:
         """Whether there is a renewal, or a card that is tried again, to put an end to."""
         return self.state in _CANCELLABLE
+
+    @property
+    def switchable(self) -> bool:
+        """Whether another period can be chosen."""
+        return self.state in _SWITCHABLE and self.entry.standing.next_charge_at is not None
+
+    @property
+    def other_interval(self) -> str:
+        """The period that could be chosen instead."""
+        return "year" if self.entry.standing.interval == "month" else "month"
+
+    @property
+    def at_stripe(self) -> bool:
+        """Whether Stripe's pages have something to show: a card that is charged."""
+        return self.state in _AT_STRIPE
+
+    @property
+    def owing(self) -> bool:
+        """Whether a payment is missing, so that a better card or a payment helps."""
+        return self.state in _OWING
 
     @property
     def moving(self) -> bool:
@@ -180,3 +211,48 @@ def seat_refusal(error: Exception) -> str:
             "Try again in half an hour, or write to support."
         )
     return lines.hindrance(Hindrance.HAS_IT)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a switch means, as its page names it."""
+
+    interval: str
+    price: str
+    due: str
+    credit: str
+    tax: str
+    charge: str
+
+
+def terms(quote: switching.Quote) -> Terms:
+    """Return the words for what a switch would cost; empty for what there is none of."""
+
+    def some(amount: int) -> str:
+        return money(amount, quote.currency) if amount else ""
+
+    return Terms(
+        interval=quote.interval,
+        price=money(quote.unit_amount, quote.currency),
+        due=money(quote.due, quote.currency),
+        credit=some(quote.credit),
+        tax=some(quote.tax),
+        charge=day(quote.next_charge_at),
+    )
+
+
+def instant(at: datetime, *, now: datetime) -> str:
+    """Return an instant as people write it."""
+    return moment(at, now=now)
+
+
+def withdrawn(at: datetime) -> str:
+    """Acknowledge a withdrawal with its date and time."""
+    return format_html(
+        _(
+            "You have withdrawn from the contract on {day}, {time}. Premium has ended for this "
+            "car, and what you have not used goes back to your card. We email you a receipt."
+        ),
+        day=day(at),
+        time=moment(at, now=at),
+    )

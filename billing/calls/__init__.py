@@ -1,6 +1,6 @@
 """Each kind of call that changes Stripe; billing.intents decides when one is made."""
 
-from billing.calls import buying, renewing
+from billing.calls import buying, changing, giving, renewing
 from billing.calls.call import Call
 from billing.models import Intent
 
@@ -14,4 +14,9 @@ KINDS: dict[Intent.Kind, Call] = {
     Intent.Kind.CANCEL_SUBSCRIPTION: renewing.CANCEL_SUBSCRIPTION,
     Intent.Kind.REFUND_SUBSCRIPTION: renewing.REFUND_SUBSCRIPTION,
     Intent.Kind.SET_RENEWAL: renewing.SET_RENEWAL,
+    Intent.Kind.SWITCH_PRICE: changing.SWITCH_PRICE,
+    Intent.Kind.SWITCH_AT_END: changing.SWITCH_AT_END,
+    Intent.Kind.DELETE_CUSTOMER: changing.DELETE_CUSTOMER,
+    Intent.Kind.EXTEND: giving.EXTEND,
+    Intent.Kind.REFUND_INVOICE: giving.REFUND_INVOICE,
 }

@@ -9,6 +9,7 @@ from django.db.models.functions import Reverse
 from django.utils.translation import gettext_lazy as _
 
 from billing import clock
+from fleet import markets
 
 
 class Vehicle(models.Model):
@@ -63,6 +64,11 @@ class Vehicle(models.Model):
     def has_modem(self) -> bool:
         """Whether the car can take Premium at all."""
         return self.hardware != self.Hardware.NONE
+
+    @property
+    def currency(self) -> str:
+        """The currency in which Premium is sold for it."""
+        return markets.currency(self.market)
 
     @property
     def traits(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ def start(payer: Any, car: Car, lookup_key: str = MONTHLY) -> str:
         payer=payer,
         subject_id=car.vehicle.id,
         lookup_key=lookup_key,
+        currency=lookup_key[-3:],
         return_url="http://localhost/back",
         cancel_url="http://localhost/left",
         still_may=lambda: None,

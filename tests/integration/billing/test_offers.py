@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from billing import clock, offers, queries
 from billing.models import CatalogRevision, StripePrice
-from tests.integration.billing.buying import MONTHLY, YEARLY
+from tests.integration.billing.buying import MONTHLY
 from tests.integration.conftest import Stripe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,15 +15,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_syncing_twice_makes_nothing_the_second_time(stripe: Stripe) -> None:
     assert offers.sync(queries.catalog()) == []
-    assert len(stripe.get("prices")["data"]) == 2
-    assert set(StripePrice.objects.values_list("lookup_key", flat=True)) == {MONTHLY, YEARLY}
+    assert len(stripe.get("prices")["data"]) == 6
+    assert set(StripePrice.objects.values_list("lookup_key", flat=True)) == set(
+        queries.catalog().prices
+    )
     assert len(set(StripePrice.objects.values_list("stripe_product_id", flat=True))) == 1
 
 
 def test_an_emptied_mirror_is_filled_from_stripe_and_nothing_is_made(stripe: Stripe) -> None:
     StripePrice.objects.all().delete()
     assert offers.sync(queries.catalog()) == []
-    assert StripePrice.objects.count() == 2
+    assert StripePrice.objects.count() == 6
 
 
 def test_a_changed_price_is_a_new_one_and_the_old_keeps_its_plan(stripe: Stripe) -> None:
@@ -52,7 +54,7 @@ def test_publishing_counts_up(stripe: Stripe) -> None:
 
 def test_the_command_says_what_it_did(stripe: Stripe, capsys) -> None:
     call_command("sync_catalog")
-    assert "2 prices: nothing to do" in capsys.readouterr().out
+    assert "6 prices: nothing to do" in capsys.readouterr().out
 
 
 def test_the_command_says_when_stripe_is_away(stripe: Stripe) -> None:

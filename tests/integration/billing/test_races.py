@@ -86,6 +86,7 @@ def test_a_sale_while_the_page_is_being_opened(stripe: Stripe, owner, car, monke
                 payer=owner,
                 subject_id=car.vehicle.id,
                 lookup_key=MONTHLY,
+                currency="usd",
                 return_url="http://localhost/back",
                 cancel_url="http://localhost/left",
                 still_may=lambda: entries.check_owner(owner=owner, vehicle_id=car.vehicle.id),

@@ -1,0 +1,67 @@
+"""Calls about another price for a subscription; each is told of when Stripe has confirmed it."""
+
+from datetime import UTC, datetime
+
+from billing.calls.call import Call, Facts, note
+from billing.gateway import changes, customers
+
+
+def _switch(request: Facts, key: str) -> Facts:
+    at = datetime.fromtimestamp(request["proration_date"], UTC)
+    made = changes.change_price(request["subscription"], request["price"], at, key=key)
+    return _answer(made)
+
+
+def _find_switch(request: Facts, _key: str) -> Facts | None:
+    price, pending = changes.price_of(request["subscription"])
+    if price != request["price"] and not pending:
+        return None
+    return _answer(changes.change_so_far(request["subscription"]))
+
+
+def _answer(made: changes.Change) -> Facts:
+    return {
+        "pending": made.pending,
+        "amount": made.charged,
+        "currency": made.currency,
+        "pay_url": made.pay_url,
+    }
+
+
+def note_switch(request: Facts, answer: Facts, now: datetime) -> None:
+    """What waits for a payment has not happened yet: billing.switching follows it up."""
+    if not answer["pending"]:
+        facts = {name: answer[name] for name in ("amount", "currency")}
+        prices = {name: request[name] for name in ("from", "to")}
+        note("switched", request["subscription"], now=now, **prices, **facts)
+
+
+def _switch_at_end(request: Facts, key: str) -> Facts:
+    ends_at = datetime.fromtimestamp(request["at"], UTC)
+    changes.change_price_at_end(request["subscription"], request["price"], ends_at, key=key)
+    return {}
+
+
+def _find_switch_at_end(request: Facts, _key: str) -> Facts | None:
+    price, _ = changes.price_of(request["subscription"])
+    return {} if price == request["price"] else None
+
+
+def _note_switch_at_end(request: Facts, _answer: Facts, now: datetime) -> None:
+    at = datetime.fromtimestamp(request["at"], UTC).isoformat()
+    prices = {name: request[name] for name in ("from", "to")}
+    note("switch_scheduled", request["subscription"], now=now, at=at, **prices)
+
+
+def _delete_customer(request: Facts, key: str) -> Facts:
+    customers.delete_customer(request["customer"], key=key)
+    return {}
+
+
+def _find_deleted(request: Facts, _key: str) -> Facts | None:
+    return {} if customers.is_deleted(request["customer"]) else None
+
+
+SWITCH_PRICE = Call(_switch, note_switch, find=_find_switch)
+SWITCH_AT_END = Call(_switch_at_end, _note_switch_at_end, find=_find_switch_at_end)
+DELETE_CUSTOMER = Call(_delete_customer, find=_find_deleted)

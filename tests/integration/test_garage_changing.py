@@ -1,0 +1,331 @@
+"""From the car's page to another period, to Stripe's own pages, and out of a new contract."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from billing import clock, switching
+from billing.models import DomainEvent, Grant, Intent, Invoice, Seat, Subscription
+from tests.factories import make_car, make_user
+from tests.integration.billing.buying import start
+from tests.integration.conftest import Stripe, eventually
+from tests.integration.test_garage_pages import browser_of, page, subscribe, text
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def owner():
+    return make_user()
+
+
+def paid(stripe: Stripe, owner, price: str = "premium_monthly_usd", **facts):
+    car = make_car(owner, **facts)
+    stripe.pay(start(owner, car, price))
+    eventually(Subscription.objects.filter(subject_id=car.vehicle.id, status="active").first)
+    return car
+
+
+def give_card(stripe: Stripe, name: str) -> None:
+    """Charge the one subscription by another card from now on."""
+    mirror = Subscription.objects.select_related("customer").get()
+    customer = mirror.customer.stripe_customer_id
+    card = stripe.post(f"payment_methods/{name}/attach", customer=customer)["id"]
+    stripe.post(f"subscriptions/{mirror.stripe_subscription_id}", default_payment_method=card)
+
+
+def form_of(answer) -> dict[str, str]:
+    quote = answer.context["quote"]
+    return {"to": quote.to, "proration_date": str(quote.proration_date)}
+
+
+def kinds() -> list[str]:
+    return list(DomainEvent.objects.order_by("id").values_list("kind", flat=True))
+
+
+def test_monthly_to_yearly_shows_the_amount_and_charges_just_that(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    clock.advance(10 * 86_400)
+    assert "Switch to yearly" in text(browser.get(page(car)))
+
+    asked = browser.get(page(car, "switch"))
+    quote = asked.context["quote"]
+    assert 9_000 < quote.due < 10_000
+    assert quote.due == 10_000 - quote.credit
+    assert f"Pay ${quote.due / 100:.2f} and switch" in text(asked)
+    assert Subscription.objects.get().interval == "month"
+    clock.advance(50 * 60)
+    shown = browser.post(page(car, "switch"), form_of(asked), follow=True)
+
+    assert "Switched." in text(shown)
+    mirror = Subscription.objects.get()
+    assert (mirror.interval, mirror.unit_amount, mirror.status) == ("year", 10_000, "active")
+    assert Invoice.objects.order_by("created_at").last().amount_paid == quote.due
+    event = DomainEvent.objects.get(kind="switched")
+    assert event.data["amount"] == quote.due
+    assert (event.data["from"], event.data["to"]) == ("premium_monthly_usd", "premium_yearly_usd")
+    assert Grant.objects.get().ends_at == mirror.paid_through + timedelta(days=7)
+    assert "Next charge $100.00" in text(shown)
+
+
+def test_two_tabs_and_two_clicks_are_one_switch(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    one, other = (form_of(browser.get(page(car, "switch"))) for _ in range(2))
+    other["proration_date"] = str(int(other["proration_date"]) - 60)
+
+    for form in (one, one, other):
+        browser.post(page(car, "switch"), form)
+
+    assert kinds().count("switched") == 1
+    assert Intent.objects.filter(kind="switch_price").count() == 1
+    assert Invoice.objects.count() == 2
+
+
+@pytest.mark.parametrize("seconds", [-3_700, 300])
+def test_an_amount_that_was_not_just_shown_is_shown_anew(stripe: Stripe, owner, seconds) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    form = form_of(browser.get(page(car, "switch")))
+    form["proration_date"] = str(int(form["proration_date"]) + seconds)
+
+    answer = browser.post(page(car, "switch"), form, follow=True)
+
+    assert "Here it is anew" in text(answer)
+    assert "quote" in answer.context
+    assert not Intent.objects.filter(kind="switch_price").exists()
+
+
+def test_nonsense_in_the_form_changes_nothing(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    good = form_of(browser.get(page(car, "switch")))
+
+    for wrong in ({}, good | {"to": "for_free"}, good | {"proration_date": "²" * 9}):
+        answer = browser.post(page(car, "switch"), wrong, follow=True)
+        assert "Here it is anew" in text(answer)
+
+    assert Subscription.objects.get().interval == "month"
+
+
+def test_yearly_to_monthly_waits_for_the_paid_end(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner, "premium_yearly_usd"), browser_of(owner)
+    paid_through = Subscription.objects.get().paid_through
+
+    asked = browser.get(page(car, "switch"))
+    assert asked.context["quote"].due == 0
+    assert "What you have already stays as it is until then" in text(asked)
+    shown = text(browser.post(page(car, "switch"), form_of(asked), follow=True))
+
+    mirror = Subscription.objects.get()
+    assert (mirror.interval, mirror.status) == ("month", "trialing")
+    assert mirror.paid_through == paid_through
+    assert Invoice.objects.filter(amount_paid__gt=0).count() == 1
+    assert "Trial" not in shown
+    assert "Next charge $10.00" in shown
+    event = DomainEvent.objects.get(kind="switch_scheduled")
+    assert event.data["at"] == paid_through.isoformat()
+
+
+def test_a_declined_card_changes_nothing_and_says_so(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    mirror = Subscription.objects.get()
+    before = (mirror.interval, mirror.paid_through, Grant.objects.get().ends_at)
+    give_card(stripe, "pm_card_chargeCustomerFail")
+
+    asked = browser.get(page(car, "switch"))
+    answer = browser.post(page(car, "switch"), form_of(asked))
+
+    assert "The payment was not made" in text(answer)
+    assert "Update card" in text(answer)
+    pay_url = answer.context["pay_url"]
+    assert pay_url in text(answer)
+    mirror.refresh_from_db()
+    assert (mirror.interval, mirror.paid_through, Grant.objects.get().ends_at) == before
+    assert mirror.status == "active"
+    assert "switched" not in kinds()
+    assert browser.post(page(car, "switch"), form_of(asked)).status_code == 200
+    assert Intent.objects.filter(kind="switch_price").count() == 1
+
+
+def test_a_switch_is_told_of_once_its_payment_was_made_after_all(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    give_card(stripe, "pm_card_chargeCustomerFail")
+    browser.post(page(car, "switch"), form_of(browser.get(page(car, "switch"))))
+    give_card(stripe, "pm_card_visa")
+    stripe_id = Subscription.objects.get().stripe_subscription_id
+    invoice = stripe.get(f"invoices?subscription={stripe_id}&status=open")["data"][0]
+    [waiting] = switching.due(clock.now())
+    switching.settle(waiting, now=clock.now())
+    assert "switched" not in kinds()
+
+    stripe.post(f"invoices/{invoice['id']}/pay")
+    for _ in range(2):
+        switching.settle(waiting, now=clock.now())
+
+    assert kinds().count("switched") == 1
+    assert DomainEvent.objects.get(kind="switched").data["amount"] == invoice["total"]
+    assert not switching.due(clock.now() + timedelta(days=1))
+    assert Subscription.objects.get().interval == "year"
+
+
+def test_a_switch_that_nobody_paid_for_is_dropped(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    give_card(stripe, "pm_card_chargeCustomerFail")
+    browser.post(page(car, "switch"), form_of(browser.get(page(car, "switch"))))
+    clock.advance(25 * 3600)
+    [waiting] = switching.due(clock.now())
+
+    switching.settle(waiting, now=clock.now())
+
+    assert "switched" not in kinds()
+    assert not switching.due(clock.now() + timedelta(days=1))
+    assert Subscription.objects.get().interval == "month"
+    assert browser.get(page(car, "switch")).context["quote"].to == "premium_yearly_usd"
+
+
+@pytest.mark.parametrize(
+    ("status", "facts"),
+    [("past_due", {}), ("paused", {}), ("unpaid", {}), ("active", {"ends_at": 5})],
+)
+def test_not_while_it_is_ending_or_unpaid(owner, status, facts) -> None:
+    car, browser = make_car(owner), browser_of(owner)
+    soon = {name: clock.now() + timedelta(days=days) for name, days in facts.items()}
+    subscribe(car, owner, status, **soon)
+
+    assert page(car, "switch") not in text(browser.get(page(car)))
+    for answer in (browser.get(page(car, "switch"), follow=True),):
+        assert "cannot be switched now" in text(answer)
+
+
+# Stripe's own pages
+
+
+def test_the_portal_opens_for_who_pays(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+
+    answer = browser.post(page(car, "portal"))
+
+    assert answer.status_code == 303
+    assert urlsplit(answer.headers["Location"]).path.startswith("/p/session/")
+
+
+def test_updating_the_card_goes_to_the_card(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    Subscription.objects.update(status="past_due")
+    shown = text(browser.get(page(car)))
+    assert "Update card" in shown
+
+    answer = browser.post(page(car, "portal"), {"card": "1"})
+
+    assert answer.status_code == 303
+    shown = requests.get(answer.headers["Location"], timeout=10).text
+    assert 'name="cardNumber"' in shown
+
+
+def test_while_stripe_is_away_the_portal_says_so(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    stripe.control("faults", kind="error", times=99, method="POST", path="/v1/billing_portal/")
+
+    answer = browser.post(page(car, "portal"))
+
+    assert answer.status_code == 503
+    assert "does not answer" in text(answer)
+
+
+def test_who_never_paid_has_no_portal(owner) -> None:
+    car = make_car(owner)
+
+    answer = browser_of(owner).post(page(car, "portal"), follow=True)
+
+    assert "no running subscription" in text(answer)
+
+
+# Withdrawing
+
+
+def test_two_stages_withdraw_and_pay_back_what_was_not_used(stripe: Stripe, owner) -> None:
+    car = paid(stripe, owner, "premium_monthly_eur", market="DE")
+    browser = browser_of(owner)
+    clock.advance(3 * 86_400)
+    assert "Withdraw from contract here" in text(browser.get(page(car)))
+
+    asked = text(browser.get(page(car, "withdraw")))
+    assert "Confirm withdrawal" in asked
+    assert Seat.objects.exists()
+    shown = text(browser.post(page(car, "withdraw"), follow=True))
+
+    assert "You have withdrawn from the contract on" in shown
+    assert not Seat.objects.exists()
+    assert Grant.objects.get().ends_at <= clock.now()
+    assert Subscription.objects.get().status == "canceled"
+    refunded = DomainEvent.objects.get(kind="refunded").data["amount"]
+    assert 850 < refunded < 920
+    withdrawn = DomainEvent.objects.get(kind="withdrawn")
+    assert withdrawn.data["subscription"] == Subscription.objects.get().stripe_subscription_id
+    assert withdrawn.payer == owner
+
+
+def test_it_counts_although_stripe_is_away(stripe: Stripe, owner) -> None:
+    car = paid(stripe, owner, "premium_monthly_eur", market="FR")
+    stripe.control("faults", kind="error", times=99, method="DELETE", path="/v1/subscriptions/")
+
+    shown = text(browser_of(owner).post(page(car, "withdraw"), follow=True))
+
+    assert "You have withdrawn" in shown
+    assert not Seat.objects.exists()
+    assert Intent.objects.filter(answered_at=None).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("market", "seconds", "may"),
+    [
+        ("DE", 14 * 86_400 - 60, True),
+        ("DE", 14 * 86_400, False),
+        ("NO", 60, True),
+        ("GB", 60, True),
+        ("US", 60, False),
+        ("CA", 60, False),
+    ],
+)
+def test_fourteen_days_and_where_the_law_holds(owner, market, seconds, may) -> None:
+    car, browser = make_car(owner, market=market), browser_of(owner)
+    subscribe(car, owner, created_at=clock.now() - timedelta(seconds=seconds))
+
+    assert ("Withdraw from contract here" in text(browser.get(page(car)))) is may
+    if not may:
+        answer = browser.post(page(car, "withdraw"), follow=True)
+        assert "no contract for this car that you can withdraw from" in text(answer)
+        assert Seat.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["switch", "withdraw", "portal"])
+def test_foreign_cars_are_not_found(owner, name) -> None:
+    car = make_car(owner)
+    subscribe(car, owner)
+
+    assert browser_of(make_user()).post(page(car, name)).status_code == 404
+    assert "withdrawn" not in kinds()
+
+
+# Currencies
+
+
+@pytest.mark.parametrize(
+    ("market", "shown"), [("CA", "CA$13 a month"), ("DE", "€10 a month"), ("US", "$10 a month")]
+)
+def test_prices_follow_the_cars_market(owner, market, shown) -> None:
+    browser = browser_of(owner)
+
+    assert f"Subscribe for {shown}" in text(browser.get(page(make_car(owner, market=market))))
+
+
+def test_a_price_of_another_currency_is_not_on_sale(stripe: Stripe, owner) -> None:
+    car, browser = make_car(owner, market="CA"), browser_of(owner)
+
+    answer = browser.post(
+        page(car, "subscribe"), {"lookup_key": "premium_monthly_usd"}, follow=True
+    )
+    assert "no longer offered" in text(answer)
+    answer = browser.post(page(car, "subscribe"), {"lookup_key": "premium_monthly_cad"})
+
+    assert answer.status_code == 303
