@@ -35,10 +35,25 @@ def unused(amount: int, starts_at: datetime, ends_at: datetime, at: int) -> int:
     return -(-amount * left // (end - start)) if end > start else 0
 
 
+def given_back(subscription_id: str, *, key: str) -> dict[str, Any] | None:
+    """What was given back under this key or a later one of its intent; None if nothing was."""
+    invoice = _last_paid(subscription_id)
+    for payment in gateway.payments_of_invoice(invoice.id) if invoice else ():
+        for made in gateway.refunds(payment):
+            if asked_by(made, key):
+                return {"amount": made.amount, "refund": made.id}
+    return None
+
+
+def asked_by(made: gateway.Refund, key: str) -> bool:
+    """Whether an intent asked for this refund, under its own key or under one that followed it."""
+    return made.key == key or made.key.startswith(f"{key}:")
+
+
 def _refund(payment: str, wanted: int, paid: int, *, key: str) -> dict[str, Any]:
     before = gateway.refunds(payment)
     for made in before:
-        if made.key == key:
+        if asked_by(made, key):
             return {"amount": made.amount, "refund": made.id}
     amount = min(wanted, paid - sum(made.amount for made in before))
     if amount <= 0:

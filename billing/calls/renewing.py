@@ -4,6 +4,7 @@ from datetime import datetime
 
 from billing import gateway, refunds
 from billing.calls.call import Call, Facts, note
+from billing.gateway import StripeRefused, lookups
 
 
 def _cancel(request: Facts, key: str) -> Facts:
@@ -11,9 +12,22 @@ def _cancel(request: Facts, key: str) -> Facts:
     return {}
 
 
+def _find_end(request: Facts, _key: str) -> Facts | None:
+    try:
+        return {} if lookups.course(request["subscription"]).ended else None
+    except StripeRefused as error:
+        if error.code == gateway.GONE:
+            return {}
+        raise
+
+
 def _refund(request: Facts, key: str) -> Facts:
     ended_at, full = request["ended_at"], bool(request.get("full"))
     return refunds.give_back(request["subscription"], ended_at=ended_at, full=full, key=key)
+
+
+def _find_refund(request: Facts, key: str) -> Facts | None:
+    return refunds.given_back(request["subscription"], key=key)
 
 
 def _note_refund(request: Facts, answer: Facts, now: datetime) -> None:
@@ -26,12 +40,17 @@ def _set_renewal(request: Facts, key: str) -> Facts:
     return {}
 
 
+def _find_renewal(request: Facts, _key: str) -> Facts | None:
+    found = lookups.course(request["subscription"])
+    return {} if not found.ended and found.ends != request["renews"] else None
+
+
 def _note_renewal(request: Facts, _answer: Facts, now: datetime) -> None:
     """Only what Stripe has confirmed has happened, and may be told to people."""
     kind = "renewal_resumed" if request["renews"] else "renewal_stopped"
     note(kind, request["subscription"], now=now, paid_through=request["paid_through"])
 
 
-CANCEL_SUBSCRIPTION = Call(_cancel)
-REFUND_SUBSCRIPTION = Call(_refund, _note_refund)
-SET_RENEWAL = Call(_set_renewal, _note_renewal)
+CANCEL_SUBSCRIPTION = Call(_cancel, find=_find_end)
+REFUND_SUBSCRIPTION = Call(_refund, _note_refund, find=_find_refund)
+SET_RENEWAL = Call(_set_renewal, _note_renewal, find=_find_renewal)

@@ -5,6 +5,7 @@ It must never retry a refusal, nor say that something did not happen when nobody
 
 import contextlib
 import functools
+import http
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,6 +61,10 @@ def speaking() -> Iterator[None]:
         yield
     except (stripe.InvalidRequestError, stripe.CardError) as error:
         raise StripeRefused(str(error.user_message or error), error.code or "") from error
+    except stripe.IdempotencyError as error:
+        # In use is the first call, on its way; else the key was used for another form of call.
+        kind = StripeAway if error.http_status == http.HTTPStatus.CONFLICT else StripeFailed
+        raise kind(str(error)) from error
     except stripe.APIError as error:
         raise StripeFailed(str(error)) from error
     except stripe.StripeError as error:  # Away, busy, or our key is wrong just now: it passes.

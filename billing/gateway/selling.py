@@ -43,11 +43,11 @@ def create_price(
         return values.price(price)
 
 
-def create_customer(email: str, payer: str, *, key: str) -> str:
-    """Create a customer for a payer and return its id."""
+def create_customer(email: str, metadata: dict[str, str], *, key: str) -> str:
+    """Create a customer and return its id; the metadata says who it is to us."""
     with client.speaking():
         customer = client.api().v1.customers.create(
-            {"email": email, "metadata": {"payer": payer}}, {"idempotency_key": key}
+            {"email": email, "metadata": metadata}, {"idempotency_key": key}
         )
         return customer.id
 
@@ -80,6 +80,7 @@ def open_checkout(
         session = client.api().v1.checkout.sessions.create(
             {
                 "mode": "subscription",
+                "allow_promotion_codes": True,
                 "customer": customer,
                 "line_items": [{"price": price, "quantity": 1}],
                 "client_reference_id": reference,
