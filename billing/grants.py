@@ -28,20 +28,7 @@ def give_many(gifts: Sequence[Gift], *, now: datetime) -> None:
 
     For a subject that has been told something already, use give().
     """
-    Grant.objects.bulk_create(
-        (
-            Grant(
-                subject_id=gift.subject_id,
-                plan=gift.plan,
-                source=gift.source,
-                starts_at=gift.starts_at,
-                ends_at=gift.ends_at,
-                created_at=now,
-            )
-            for gift in gifts
-        ),
-        subjects.BATCH,
-    )
+    Grant.objects.bulk_create((_row(gift, now=now) for gift in gifts), subjects.BATCH)
     DomainEvent.objects.bulk_create(
         (
             DomainEvent(
@@ -54,6 +41,17 @@ def give_many(gifts: Sequence[Gift], *, now: datetime) -> None:
             for gift in gifts
         ),
         subjects.BATCH,
+    )
+
+
+def _row(gift: Gift, *, now: datetime) -> Grant:
+    return Grant(
+        subject_id=gift.subject_id,
+        plan=gift.plan,
+        source=gift.source,
+        starts_at=gift.starts_at,
+        ends_at=gift.ends_at,
+        created_at=now,
     )
 
 
@@ -101,31 +99,30 @@ def goodwill(
         ).first()
         if before is not None:
             return Goodwill(datetime.fromisoformat(before.data["until"]), new=False)
-        starts_at = now.replace(microsecond=0)
-        last = _ends_at(subject_id, plan, now=starts_at)
-        if afterwards:
-            starts_at = last
+        last = _ends_at(subject_id, plan, now=now.replace(microsecond=0))
+        starts_at = last if afterwards else now.replace(microsecond=0)
         ends_at = starts_at + timedelta(days=days)
-        source = Grant.Source.GOODWILL
-        Grant.objects.create(
-            subject_id=subject_id,
-            plan=plan,
-            source=source,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            created_at=now,
-        )
-        subjects.bump([subject_id], now=now)
-        facts = {"plan": plan, "source": source, "days": days, "reason": reason, "token": token}
-        DomainEvent.objects.create(
-            kind="grant_given",
-            at=now,
-            subject_id=subject_id,
-            payer=told,
-            actor=actor,
-            data={**facts, "from": starts_at.isoformat(), "until": ends_at.isoformat()},
-        )
+        gift = Gift(subject_id, plan, Grant.Source.GOODWILL, starts_at, ends_at)
+        facts = {"days": days, "reason": reason, "token": token, "until": ends_at.isoformat()}
+        _give_on_record(gift, facts, told=told, actor=actor, now=now)
     return Goodwill(ends_at, new=True)
+
+
+def _give_on_record(
+    gift: Gift, facts: dict[str, Any], *, told: Any, actor: Any, now: datetime
+) -> None:
+    """Record one gift that somebody made, and that somebody is to be told of."""
+    Grant.objects.bulk_create([_row(gift, now=now)])
+    subjects.bump([gift.subject_id], now=now)
+    facts = {"plan": gift.plan, "source": gift.source, **facts}
+    DomainEvent.objects.create(
+        kind="grant_given",
+        at=now,
+        subject_id=gift.subject_id,
+        payer=told,
+        actor=actor,
+        data={**facts, "from": gift.starts_at.isoformat()},
+    )
 
 
 def _ends_at(subject_id: UUID, plan: str, *, now: datetime) -> datetime:
