@@ -34,7 +34,7 @@ def told(journey: Journey, **stated) -> str:
 @pytest.mark.parametrize(
     ("stated", "line"),
     [
-        ({"events": STARTED[:2]}, "+ subscription_active(of="),
+        ({"events": STARTED[:2]}, "+ subscription_active("),
         ({"events": [*STARTED, "refunded"]}, "- refunded()"),
         ({"events": ["checkout_started", *reversed(STARTED[1:])]}, "- grant_given("),
         ({"events": [STARTED[0], fact("grant_given", source="trial"), STARTED[2]]}, "source=trial"),

@@ -34,12 +34,12 @@ def test_owner_with_30_cars_of_which_one_is_unpaid(journey: Journey) -> None:
     changed = [fact("grant_changed", of=car, ends_at=MAY + GRACE) for car in others]
     journey.expect(
         events=[
-            fact("payment_failed", of=unpaid, amount=1000, currency="usd"),
             fact("subscription_past_due", of=unpaid),
+            fact("payment_failed", of=unpaid, amount=1000, currency="usd", action_required=True),
             *changed,
         ],
-        mails=["payment_failed"],
-        charges=["$10.00 declined", *["$10.00"] * len(others)],
+        mails=["payment_needs_confirmation"],
+        charges=["$10.00"] * len(others),
     )
     for car in others:
         assert journey.teller.verdict(car) == premium(until=MAY + GRACE)

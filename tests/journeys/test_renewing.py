@@ -9,6 +9,7 @@ from tests.journeys.telling import STANDARD, Given, at, fact, premium
 BEGIN = at("2027-03-01 09:00")
 GRACE, DRAFT = timedelta(days=7), timedelta(hours=1)
 TOLD_BEFORE = timedelta(days=30)  # A year's charge is told of, a month's is not.
+LOOKED_FOR = timedelta(minutes=15)  # So often it is looked for whom to tell.
 STARTED = ["checkout_started", "grant_given", "subscription_active"]
 
 
@@ -30,7 +31,7 @@ def renewed(journey: Journey, charge: str, turn: str, paid_through: str) -> None
     """State a renewal: nothing at the turn of the period, all of it with the charge an hour on."""
     start, end = journey.teller.grants(journey.car)[0].starts, at(paid_through) + GRACE
     if charge == "$100.00":
-        journey.goes_to(at(turn) - TOLD_BEFORE - timedelta(seconds=1))
+        journey.goes_to(at(turn) - TOLD_BEFORE - LOOKED_FOR)
         journey.expect()
         journey.goes_to(at(turn) - TOLD_BEFORE)
         told = fact("renewal_ahead", charge_at=at(turn), amount=10000, interval="year")

@@ -154,7 +154,7 @@ def test_the_buyer_pays_before_stripe_has_confirmed_the_sellers_cancel(journey: 
     end = at("2027-04-16 09:00") + GRACE
     journey.expect(
         events=[*STARTED, "vehicle_added"],
-        mails=["premium_started to buyer", "vehicle_added to buyer"],
+        mails=["vehicle_added to buyer", "premium_started to buyer"],
         charges=["$10.00"],
         grants=[Given("subscription", BEGIN, SOLD), Given("subscription", SOLD, end)],
         car=premium(until=end),
