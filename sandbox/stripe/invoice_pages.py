@@ -3,7 +3,7 @@
 import flask
 from werkzeug.wrappers import Response
 
-from sandbox.stripe import cardform, cards
+from sandbox.stripe import cardform, cards, clocks
 from sandbox.stripe.effects import collecting, invoicing, wallet
 from sandbox.stripe.effects.collecting import Collected
 from sandbox.stripe.objects.payment_method import payment_method
@@ -45,6 +45,7 @@ class _InvoiceDesk:
         except cards.CardRefusedError as refused:
             return self._page(invoice, form, (refused.field, _words().bank(str(refused))))
         with self._world.store.writing() as tx:
+            clocks.enter(tx, invoice_id)
             invoice = tx.get("invoice", invoice_id)
             if invoice["status"] != "open":
                 return self._page(invoice, {}, None)

@@ -5,7 +5,7 @@ from typing import Any
 import flask
 from werkzeug.wrappers import Response
 
-from sandbox.stripe import cardform, cards, operations
+from sandbox.stripe import cardform, cards, clocks, operations
 from sandbox.stripe.cards import NOT_AUTHENTICATED, Decline
 from sandbox.stripe.effects import wallet
 from sandbox.stripe.errors import DeclinedError, StripeError
@@ -65,6 +65,7 @@ class _PortalDesk:
     def _try(self, session: Body, action: str, which: str) -> StripeError | None:
         """Do it; what a bank refuses stays written, and is the answer."""
         with self._world.store.writing() as tx:
+            clocks.enter(tx, session["customer"])
             if not self._may(tx, session, action, which):
                 flask.abort(403, "The portal's configuration does not allow that.")
             try:
@@ -82,6 +83,7 @@ class _PortalDesk:
         except cards.CardRefusedError as refused:
             return self._page(session, form, (refused.field, words.bank(str(refused))))
         with self._world.store.writing() as tx:
+            clocks.enter(tx, session["customer"])
             if not self._allows(tx, session, "payment_method_update"):
                 flask.abort(403, "The portal's configuration does not allow that.")
             customer = tx.get("customer", session["customer"])
@@ -109,6 +111,7 @@ class _PortalDesk:
         session = self._session(session_id)
         confirmed = flask.request.form.get("answer") == "confirm"
         with self._world.store.writing() as tx:
+            clocks.enter(tx, session["customer"])
             waiting = tx.private(session_id).get("waiting_method")
             tx.save_private(session_id, {})
             if waiting and confirmed:
@@ -128,6 +131,7 @@ class _PortalDesk:
             if found is None:
                 flask.abort(404, "There is no such portal session in this sandbox.")
             customer = tx.get("customer", found.body["customer"])
+            clocks.enter(tx, found.body["customer"])
             if found.body["created"] + _OPEN_SECONDS <= tx.now or customer.get("deleted"):
                 flask.abort(410, "This visit to the portal is over. Go back and begin another.")
         return found.body

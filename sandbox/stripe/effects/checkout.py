@@ -196,16 +196,9 @@ def _subscribe(
     subscription["discounts"] = discounting.grant(
         tx, subscription, pricing.asked_of(session), session=session["id"]
     )
-    for sold in private["line_items"]:
-        ends = trial_end or next_boundary(tx.now, sold["price"]["recurring"], tx.now)
-        item = shapes.subscription_item(
-            tx,
-            subscription_id=subscription["id"],
-            price=sold["price"],
-            quantity=sold["quantity"],
-            period=(tx.now, ends),
-        )
-        subscription["items"]["data"].append(item)
+    subscription["items"]["data"] = [
+        _subscribed(tx, subscription, sold, trial_end) for sold in private["line_items"]
+    ]
     invoice = invoicing.draft(
         tx, customer, subscription, reason="subscription_create", trial=trial_end is not None
     )
@@ -218,6 +211,17 @@ def _subscribe(
     invoicing.finalize(tx, invoice, customer)
     invoicing.settle(tx, invoice, intent)
     return subscription, invoice
+
+
+def _subscribed(tx: Transaction, subscription: Body, sold: Body, trial_end: int | None) -> Body:
+    ends = trial_end or next_boundary(tx.now, sold["price"]["recurring"], tx.now)
+    return shapes.subscription_item(
+        tx,
+        subscription_id=subscription["id"],
+        price=sold["price"],
+        quantity=sold["quantity"],
+        period=(tx.now, ends),
+    )
 
 
 def _complete(

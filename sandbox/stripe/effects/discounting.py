@@ -114,7 +114,7 @@ def grant(
         made = discount(
             tx,
             coupon_id=coupon["id"],
-            promotion=code and code["id"],
+            promotion=code["id"] if code else None,
             customer=subscription["customer"],
             subscription=subscription["id"],
             session=session,

@@ -1,5 +1,6 @@
 """What a bank does afterwards: disputes that open and close, refunds that do not arrive."""
 
+from sandbox.stripe import clocks
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.events import emit
 from sandbox.stripe.objects import dispute as shapes
@@ -23,6 +24,7 @@ def open_dispute(
     tx: Transaction, charge: Body, *, amount: int | None, reason: str, inquiry: bool = False
 ) -> Body:
     """A cardholder wants a charge back; the bank takes the money at once, save for an inquiry."""
+    clocks.enter(tx, charge["id"])
     if not charge["paid"] or charge["disputed"]:
         raise StripeError("Only a charge that was paid, and not disputed yet, can be disputed.")
     if amount is not None and not 0 < amount <= charge["amount"]:
@@ -41,6 +43,7 @@ def open_dispute(
 
 def close_dispute(tx: Transaction, dispute: Body, status: str) -> Body:
     """The bank has decided: `won`, `lost`, or an inquiry is let go: `warning_closed`."""
+    clocks.enter(tx, dispute["charge"])
     inquiry = dispute["status"] == "warning_needs_response"
     if dispute["status"] not in ("needs_response", "warning_needs_response"):
         raise StripeError(f"The dispute is closed already: it is {dispute['status']}.")
@@ -57,6 +60,7 @@ def close_dispute(tx: Transaction, dispute: Body, status: str) -> Body:
 
 def fail_refund(tx: Transaction, refund: Body) -> Body:
     """The card's bank sent a refund back: the charge is no longer refunded by it."""
+    clocks.enter(tx, refund["charge"])
     if refund["status"] != "succeeded":
         raise StripeError(f"The refund is {refund['status']} already.")
     charge = tx.get("charge", refund["charge"])

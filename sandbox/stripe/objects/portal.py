@@ -42,8 +42,6 @@ def configuration(tx: Transaction, given: dict[str, Any], *, is_default: bool) -
 
 
 def _features(given: dict[str, Any]) -> Body:
-    cancel = given.get("subscription_cancel", {})
-    reasons = cancel.get("cancellation_reason", {})
     update = given.get("customer_update", {})
 
     def enabled(name: str) -> bool:
@@ -59,16 +57,7 @@ def _features(given: dict[str, Any]) -> Body:
             "enabled": enabled("payment_method_update"),
             "payment_method_configuration": None,
         },
-        "subscription_cancel": {
-            "cancellation_reason": {
-                "enabled": reasons.get("enabled", False),
-                "feedback_options": None,
-                "options": reasons.get("options", list(_REASONS)),
-            },
-            "enabled": enabled("subscription_cancel"),
-            "mode": cancel.get("mode", "at_period_end"),
-            "proration_behavior": cancel.get("proration_behavior", "none"),
-        },
+        "subscription_cancel": _cancelling(given.get("subscription_cancel", {})),
         "subscription_pause": {
             "duration": {"interval_options": [], "type": "indefinite"},
             "enabled": enabled("subscription_pause"),
@@ -82,6 +71,20 @@ def _features(given: dict[str, Any]) -> Body:
             "schedule_at_period_end": {"conditions": []},
             "trial_update_behavior": "end_trial",
         },
+    }
+
+
+def _cancelling(given: dict[str, Any]) -> Body:
+    reasons = given.get("cancellation_reason", {})
+    return {
+        "cancellation_reason": {
+            "enabled": reasons.get("enabled", False),
+            "feedback_options": None,
+            "options": reasons.get("options", list(_REASONS)),
+        },
+        "enabled": given.get("enabled", False),
+        "mode": given.get("mode", "at_period_end"),
+        "proration_behavior": given.get("proration_behavior", "none"),
     }
 
 

@@ -83,6 +83,6 @@ def check_pdf(content: bytes) -> None:
     places = [int(line[:10]) for line in content[start:].split(b"\n")[3:8]]
     for number, place in enumerate(places, start=1):
         assert content[place:].startswith(b"%d 0 obj" % number)
-    length = int(re.search(rb"/Length (\d+)", content)[1])
+    [length] = map(int, re.findall(rb"/Length (\d+)", content))
     stream = content.split(b"stream\n", 1)[1]
     assert stream[length:].startswith(b"\nendstream")

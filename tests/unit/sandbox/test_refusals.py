@@ -129,7 +129,7 @@ def test_a_bad_key_is_refused(unrecorded: SandboxServer, key, words):
 def test_an_unknown_address_and_an_unknown_method(unrecorded: SandboxServer):
     assert call(unrecorded, "GET", "/v1/nothing")[0] == 404
     assert call(unrecorded, "DELETE", "/v1/products")[0] == 404
-    assert call(unrecorded, "POST", "/v1/billing_portal/configurations")[0] == 404
+    assert call(unrecorded, "POST", "/v1/subscription_schedules")[0] == 404
 
 
 def test_another_api_version_is_refused(unrecorded: SandboxServer):
