@@ -117,8 +117,11 @@ def schedule_end(journey: Journey) -> None:
 
 def differences(states: Sequence[State]) -> list[str]:
     """What some of these states have and others have not."""
-    lines = [{f"{kind}: {row}" for kind, rows in each.items() for row in rows} for each in states]
-    return sorted(set.union(*lines) - set.intersection(*lines))
+    lines: list[set[str]] = [
+        {f"{kind}: {row}" for kind, rows in each.items() for row in rows} for each in states
+    ]
+    common = lines[0].intersection(*lines)
+    return sorted(set[str]().union(*lines) - common)
 
 
 @pytest.mark.parametrize("until", ["ending", "ended"])
