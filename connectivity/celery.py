@@ -8,4 +8,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.web")
 
 app = Celery("connectivity")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["billing", "fleet", "connectivity.notices"])
+app.autodiscover_tasks(["billing", "fleet", "connectivity.notices", "connectivity.accounts"])

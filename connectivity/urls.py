@@ -5,7 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from connectivity import health, pages
-from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode
+from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode, close
 
 # The only API there is yet is the one that cars call; its schema is served to people.
 schema = SpectacularAPIView.as_view(urlconf="connectivity.edge_urls")
@@ -17,6 +17,7 @@ urlpatterns = [
     path("accounts/password/<path:rest>", pages.nothing_here),
     path("accounts/login/code/confirm/", ConfirmLoginCode.as_view()),
     path("accounts/confirm-email/", ConfirmEmailCode.as_view()),
+    path("accounts/close/", close, name="account_close"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),

@@ -1,13 +1,24 @@
-"""Says why a code page sends people back; the rest of sign-in is django-allauth's own."""
+"""Says why a code page sends people back, and closes an account; sign-in is django-allauth's."""
 
 from typing import Any
 
-from allauth.account import views
+from allauth.account import app_settings, views
 from allauth.account.adapter import get_adapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseBase
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from billing import clock
+from connectivity.accounts import closing
+from fleet import entries, words
 
 
 class _SaysExpired:
@@ -33,3 +44,39 @@ class ConfirmLoginCode(_SaysExpired, views.ConfirmLoginCodeView):  # type: ignor
 @method_decorator(never_cache, name="dispatch")
 class ConfirmEmailCode(_SaysExpired, views.ConfirmEmailVerificationCodeView):  # type: ignore[misc] # untyped
     """The page that asks for the code that confirms an address."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def close(request: HttpRequest) -> HttpResponse:
+    """Say what closing the account means, then do it, for somebody who has just shown who they are.
+
+    Whoever has a passkey or an app is asked for it; others sign in by a fresh code.
+    """
+    fresh = _signed_in_just_now(request)
+    if not fresh and get_adapter().get_reauthentication_methods(request.user):
+        raise ReauthenticationRequired
+    if request.method == "POST" and fresh:
+        try:
+            closing.start(user=request.user, now=clock.now())
+        except closing.StaffAccount as error:
+            messages.error(request, str(error))
+            return redirect("account_close")
+        logout(request)
+        messages.success(request, _("Your account is being closed. We email you when it is done."))
+        return redirect("account_login")
+    return render(request, "account/close.html", {"is_fresh": fresh, **_at_stake(request)})
+
+
+def _signed_in_just_now(request: HttpRequest) -> bool:
+    """Whether they showed who they are within the last minutes, by the machine's own time."""
+    records = get_authentication_records(request, request.user)
+    newest = max((record["at"] for record in records), default=0)
+    return bool(clock.wall() - newest < app_settings.REAUTHENTICATION_TIMEOUT)
+
+
+def _at_stake(request: HttpRequest) -> dict[str, int]:
+    now = clock.now()
+    cards = [words.card(one, now=now) for one in entries.vehicles_of(owner=request.user, now=now)]
+    return {"cars": len(cards), "paid_for": sum(card.paid_for for card in cards)}

@@ -53,6 +53,7 @@ TEMPLATES = [
         "OPTIONS": {
             "libraries": {
                 "amounts": "connectivity.amounts",
+                "car_names": "connectivity.car_names",
                 "browsers": "connectivity.accounts.browsers",
             },
             "context_processors": [

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from billing import clock, switching
-from billing.models import DomainEvent, Grant, Intent, Invoice, Seat, Subscription
+from billing.models import Dispute, DomainEvent, Grant, Intent, Invoice, Seat, Subscription
 from tests.factories import make_car, make_user
 from tests.integration.billing.buying import start
 from tests.integration.conftest import Stripe, eventually
@@ -329,3 +329,111 @@ def test_a_price_of_another_currency_is_not_on_sale(stripe: Stripe, owner) -> No
     answer = browser.post(page(car, "subscribe"), {"lookup_key": "premium_monthly_cad"})
 
     assert answer.status_code == 303
+
+
+# Discounts
+
+
+def test_a_promotion_code_lowers_the_next_charge_on_the_page(stripe: Stripe, owner) -> None:
+    coupon = stripe.post("coupons", percent_off="25", duration="repeating", duration_in_months="3")
+    form = {"promotion[type]": "coupon", "promotion[coupon]": coupon["id"], "code": "SPRING"}
+    stripe.post("promotion_codes", **form)
+    car = make_car(owner)
+    url = start(owner, car)
+    requests.post(f"{url}/code", {"code": "SPRING"}, timeout=10).raise_for_status()
+    stripe.pay(url)
+    mirror = eventually(Subscription.objects.filter(status="active").first)
+
+    shown = text(browser_of(owner).get(page(car)))
+
+    assert mirror.discounted_amount == 750
+    assert "Next charge $7.50" in shown
+    assert "instead of $10.00" in shown
+    assert "The discount lasts until <time" in shown
+
+
+@pytest.mark.parametrize(("ends_in", "shown"), [(40, "$7.50"), (30, "$10.00"), (20, "$10.00")])
+def test_the_charge_after_the_discount_is_a_full_one(owner, ends_in, shown) -> None:
+    car = make_car(owner)
+    ends_at = clock.now().replace(microsecond=0) + timedelta(days=ends_in)
+    subscribe(car, owner, discounted_amount=750, discount_ends_at=ends_at)
+    mirror = Subscription.objects.get()
+    if ends_in == 30:
+        Subscription.objects.update(discount_ends_at=mirror.period_ends_at)
+
+    assert f"Next charge {shown}" in text(browser_of(owner).get(page(car)))
+
+
+# What is owed, and what is in doubt
+
+
+def owe(mirror: Subscription, **facts) -> Invoice:
+    return Invoice.objects.create(
+        **{
+            "stripe_invoice_id": "in_open",
+            "subscription": mirror,
+            "status": "open",
+            "currency": "usd",
+            "total": 1_070,
+            "amount_paid": 0,
+            "created_at": clock.now(),
+            "hosted_url": "https://invoice.stripe.com/i/1",
+            **facts,
+        }
+    )
+
+
+def test_a_failed_payment_says_when_it_is_tried_again_and_how_to_pay(owner) -> None:
+    car = make_car(owner)
+    again = clock.now() + timedelta(days=3)
+    owe(subscribe(car, owner, "past_due"), next_attempt_at=again)
+
+    shown = text(browser_of(owner).get(page(car)))
+
+    assert f'We try the card again on <time datetime="{again:%Y-%m-%d}' in shown
+    assert "Premium stays on until <time" in shown
+    assert 'href="https://invoice.stripe.com/i/1"' in shown
+    assert "Update card" in shown
+
+
+def test_when_it_is_not_tried_again_no_day_is_made_up(owner) -> None:
+    car = make_car(owner)
+    owe(subscribe(car, owner, "past_due"))
+
+    shown = text(browser_of(owner).get(page(car)))
+
+    assert "We try the card again" not in shown
+    assert "Premium stays on until" in shown
+
+
+def test_what_is_unpaid_names_the_amount(owner) -> None:
+    car = make_car(owner)
+    owe(subscribe(car, owner, "unpaid"))
+
+    assert "Pay the open invoice of $10.70" in text(browser_of(owner).get(page(car)))
+
+
+def test_a_dispute_is_said_so(owner) -> None:
+    car = make_car(owner)
+    invoice = owe(subscribe(car, owner), status="paid", amount_paid=1_070)
+    now = clock.now()
+    facts = {"amount": 1_070, "currency": "usd", "opened_at": now, "synced_at": now}
+    held = Dispute.objects.create(
+        stripe_dispute_id="dp_1", invoice=invoice, status="needs_response", **facts
+    )
+    browser = browser_of(owner)
+
+    assert "Your bank holds a payment back" in text(browser.get(page(car)))
+    Dispute.objects.filter(pk=held.pk).update(status="won")
+    assert "Next charge" in text(browser.get(page(car)))
+
+
+def test_the_list_of_invoices_shows_tax_refunds_and_the_car(owner) -> None:
+    car = make_car(owner)
+    owe(subscribe(car, owner), status="paid", amount_paid=1_070, tax=70, amount_refunded=500)
+
+    shown = text(browser_of(owner).get("/billing/invoices/"))
+
+    assert "includes $0.70 tax" in shown
+    assert "$5.00 paid back" in shown
+    assert f"Model 3 …{car.vehicle.vin[-6:]}" in shown
