@@ -1,4 +1,7 @@
-"""Hears what billing announces after each commit, and has it delivered; a lost call is a delay."""
+"""Hears what billing announces after each commit, and has it delivered; a lost call is a delay.
+
+It also lets billing ask whose car a subject is.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -7,10 +10,12 @@ import structlog
 from django.conf import settings
 from django.dispatch import receiver
 
+from billing import owners
 from billing.signals import grants_changed
-from fleet import tasks
+from fleet import holders, tasks
 
 log = structlog.get_logger()
+owners.answer_with(holders.wrong)
 
 
 @receiver(grants_changed)

@@ -59,6 +59,14 @@ class Stripe:
         answer.raise_for_status()
         return answer.json()
 
+    def delete(self, path: str) -> Any:
+        """Delete something at Stripe behind the product's back."""
+        answer = requests.delete(
+            f"{self.server.url}/v1/{path}", auth=("sk_test_sandbox", ""), timeout=10
+        )
+        answer.raise_for_status()
+        return answer.json()
+
 
 @pytest.fixture
 def stripe(live_server, settings, tmp_path: Path) -> Iterator[Stripe]:

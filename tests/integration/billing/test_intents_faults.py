@@ -114,9 +114,8 @@ def cancel_subscription(stripe: Stripe) -> Call:
     request = {"subscription": which}
     kind = Intent.Kind.CANCEL_SUBSCRIPTION
     intent, _ = wishes.record(kind, f"cancel:{which}", request, now=clock.now())
-    kind = "customer.subscription.deleted"
-    path = "/v1/subscriptions"
-    return Call(intent, "DELETE", path, lambda: events(stripe, kind, which))
+    ended = "customer.subscription.deleted"
+    return Call(intent, "DELETE", "/v1/subscriptions", lambda: events(stripe, ended, which))
 
 
 def refund_subscription(stripe: Stripe) -> Call:
