@@ -1,5 +1,8 @@
 """What was paid: keeps the mirror of Stripe's invoices and lists them to their payer."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -7,38 +10,46 @@ from django.db.models import QuerySet
 from billing import gateway
 from billing.models import Invoice, Subscription
 
+PAID, OPEN = "paid", "open"
+FAILED, RECOVERED = "payment_failed", "payment_recovered"
 
-def mirror(subscription: Subscription, invoices: tuple[gateway.Invoice, ...]) -> None:
-    """Record a subscription's invoices as they are at Stripe."""
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has become of an invoice since it was last recorded: `kind` is FAILED or RECOVERED."""
+
+    kind: str
+    invoice: gateway.Invoice
+
+
+def mirror(subscription: Subscription, invoices: Iterable[gateway.Invoice]) -> list[News]:
+    """Record a subscription's invoices as they are at Stripe; return what is worth telling.
+
+    A paid invoice stays paid: an older look at it changes nothing.
+    """
+    found = list(invoices)
+    known = Invoice.objects.in_bulk([invoice.id for invoice in found])
+    fresh = [invoice for invoice in found if not _is_older(known.get(invoice.id), invoice)]
+    rows = [_row(subscription, invoice) for invoice in fresh]
     Invoice.objects.bulk_create(
-        (
-            Invoice(
-                stripe_invoice_id=invoice.id,
-                subscription=subscription,
-                number=invoice.number,
-                status=invoice.status,
-                currency=invoice.currency,
-                total=invoice.total,
-                amount_paid=invoice.amount_paid,
-                created_at=invoice.created_at,
-                paid_through=invoice.paid_through,
-                hosted_url=invoice.hosted_url,
-                pdf_url=invoice.pdf_url,
-            )
-            for invoice in invoices
-        ),
+        (row for row in rows if _differs(known.get(row.pk), row)),
         update_conflicts=True,
         unique_fields=["stripe_invoice_id"],
-        update_fields=[
-            "number",
-            "status",
-            "total",
-            "amount_paid",
-            "paid_through",
-            "hosted_url",
-            "pdf_url",
-        ],
+        update_fields=_CHANGING,
     )
+    news = (_news(known.get(invoice.id), invoice) for invoice in fresh)
+    return [one for one in news if one]
+
+
+def paid_unseen(
+    subscription: Subscription, fetched: Iterable[gateway.Invoice], *, lost: Iterable[str]
+) -> tuple[datetime, ...]:
+    """The ends of what was paid, as we know already, and a fetch that is older did not show."""
+    shown = {invoice.id for invoice in fetched if invoice.status == PAID}
+    rows = Invoice.objects.filter(
+        subscription=subscription, status=PAID, paid_through__isnull=False
+    ).exclude(stripe_invoice_id__in=shown.union(lost))
+    return tuple(row.paid_through for row in rows if row.paid_through)
 
 
 def of_payer(payer: Any) -> QuerySet[Invoice]:
@@ -49,3 +60,53 @@ def of_payer(payer: Any) -> QuerySet[Invoice]:
         .select_related("subscription")
         .order_by("-created_at", "-stripe_invoice_id")
     )
+
+
+def _is_older(known: Invoice | None, invoice: gateway.Invoice) -> bool:
+    return known is not None and known.status == PAID and invoice.status != PAID
+
+
+def _differs(known: Invoice | None, row: Invoice) -> bool:
+    return known is None or any(getattr(known, n) != getattr(row, n) for n in _CHANGING)
+
+
+def _news(known: Invoice | None, invoice: gateway.Invoice) -> News | None:
+    tried = known.attempts if known else 0
+    if invoice.status == OPEN and invoice.attempts > tried:
+        return News(FAILED, invoice)
+    if invoice.status == PAID and known is not None and known.status == OPEN and tried:
+        return News(RECOVERED, invoice)
+    return None
+
+
+def _row(subscription: Subscription, invoice: gateway.Invoice) -> Invoice:
+    return Invoice(
+        stripe_invoice_id=invoice.id,
+        subscription=subscription,
+        number=invoice.number,
+        status=invoice.status,
+        currency=invoice.currency,
+        total=invoice.total,
+        tax=invoice.tax,
+        amount_paid=invoice.amount_paid,
+        attempts=invoice.attempts,
+        next_attempt_at=invoice.next_attempt_at,
+        created_at=invoice.created_at,
+        paid_through=invoice.paid_through,
+        hosted_url=invoice.hosted_url,
+        pdf_url=invoice.pdf_url,
+    )
+
+
+_CHANGING = (
+    "number",
+    "status",
+    "total",
+    "tax",
+    "amount_paid",
+    "attempts",
+    "next_attempt_at",
+    "paid_through",
+    "hosted_url",
+    "pdf_url",
+)

@@ -51,6 +51,15 @@ def resume(*, payer: Any, subject_id: UUID, now: datetime) -> None:
     _perform(intent, mirror, now=now)
 
 
+def end_with_paid_time(mirror: Subscription, *, now: datetime) -> None:
+    """Have a subscription end with its paid time, whoever pays for it; the sweep makes the call."""
+    with transaction.atomic(durable=True):
+        if mirror.subject_id is not None:
+            subjects.lock(mirror.subject_id)
+        mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
+        _wish(mirror, renews=False, now=now)
+
+
 def _alive(payer: Any, subject_id: UUID, *, now: datetime) -> Subscription:
     """Lock the subject and return the subscription with which the payer holds its seat."""
     subjects.lock(subject_id)

@@ -7,23 +7,28 @@ was fetched later is never overwritten by what was fetched earlier.
 
 # Note [Only the seat's holder yields a grant]
 The mirror refuses nothing that Stripe says, but a subscription grants something only while it
-holds its subject's seat. It gets the seat from the checkout of ours that made it; metadata is not
-trusted.
+holds its subject's seat. It gets the seat from the checkout of ours that made it, or from staff
+who adopt it; metadata is not trusted.
+
+# Note [The one payload that is believed]
+When millions renew on a day there is no time to fetch each. That a renewal was paid is a fact that
+nothing takes back, so `renewed` records it from the event itself: it raises how far is paid, and
+nothing else. It takes no ticket: a fetch that began earlier may still be recorded, and cannot
+lower what was paid, since paid invoices stay paid.
 """
 
 from datetime import datetime
-from uuid import UUID
+from decimal import ROUND_HALF_UP
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 
-from billing import gateway, invoices, policy, subjects
+from billing import gateway, invoices, policy, seats, subjects
 from billing.models import (
     Checkout,
     Customer,
-    DomainEvent,
-    Grant,
-    Seat,
+    Dispute,
+    Invoice,
     StripePrice,
     Subscription,
 )
@@ -37,15 +42,49 @@ def sync(stripe_subscription_id: str, *, now: datetime) -> Subscription:
     mirror = _known(stripe_subscription_id)
     ticket = _take_ticket(mirror)
     fetched = gateway.subscription(stripe_subscription_id)
-    checkout = mirror.checkout or _checkout_of(stripe_subscription_id)
+    checkout = mirror.checkout
+    if checkout is None and mirror.adopted_at is None:
+        checkout = _checkout_of(stripe_subscription_id)
     with transaction.atomic(durable=True):
+        subject_id = checkout.subject_id if checkout else mirror.subject_id
+        if subject_id is not None:
+            subjects.lock(subject_id)
         if checkout is not None:
-            subjects.lock(checkout.subject_id)
             checkout.refresh_from_db()  # Somebody may have abandoned it while we waited.
         mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
         if ticket > mirror.recorded_ticket:
             _record(mirror, fetched, checkout, ticket, now=now)
     return mirror
+
+
+def renewed(stripe_subscription_id: str, invoice: gateway.Invoice, *, now: datetime) -> bool:
+    """Record that a renewal was paid; see Note [The one payload that is believed].
+
+    False, and nothing is changed, if that is not enough: the subscription is to be fetched.
+    """
+    known = Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id).first()
+    if known is None or known.subject_id is None or invoice.paid_through is None:
+        return False
+    with transaction.atomic(durable=True):
+        subjects.lock(known.subject_id)
+        mirror = Subscription.objects.select_for_update(no_key=True).get(pk=known.pk)
+        if mirror.status not in Subscription.RENEWING or mirror.paid_through is None:
+            return False
+        if Invoice.objects.filter(pk=invoice.id).exclude(attempts=0).exists():
+            return False  # It was tried before: there is more to tell than that it is paid.
+        invoices.mirror(mirror, [invoice])
+        mirror.paid_through = max(mirror.paid_through, invoice.paid_through)
+        if mirror.period_ends_at is None or mirror.period_ends_at < invoice.paid_through:
+            mirror.period_ends_at = invoice.paid_through
+        mirror.save(update_fields=["paid_through", "period_ends_at"])
+        until = policy.ends_at(
+            mirror.status,
+            paid=mirror.paid_through,
+            ending=mirror.ends_at is not None,
+            disputed=_disputes(mirror).exists(),
+        )
+        seats.prolong(mirror, until, now=now)
+    return True
 
 
 def _known(stripe_subscription_id: str) -> Subscription:
@@ -77,119 +116,83 @@ def _record(
     now: datetime,
 ) -> None:
     before = mirror.status
-    _mirror(mirror, fetched, checkout, ticket, now=now)
-    invoices.mirror(mirror, fetched.invoices)
-    if checkout is not None:
-        _close_checkout(checkout)
-        holds = _hold_seat(mirror, checkout, now=now)
-        changed = _grant(mirror, fetched, checkout.subject_id, holds=holds, now=now)
-        if changed:
-            subjects.bump([checkout.subject_id], now=now)
-        if mirror.status in Subscription.ENDED:
-            Seat.objects.filter(Q(subscription=mirror) | Q(checkout=checkout)).delete()
+    money = _money(mirror, fetched)
+    _mirror(mirror, fetched, checkout, money, now=now)
+    mirror.recorded_ticket = ticket
+    mirror.save()
+    news = invoices.mirror(mirror, fetched.invoices)
+    if mirror.subject_id is not None:
+        until = policy.grant_ends_at(fetched, money)
+        seats.settle(mirror, mirror.subject_id, checkout, until, now=now)
     if before != mirror.status:
-        _note(mirror, f"subscription_{mirror.status}", now=now)
+        seats.note(mirror, f"subscription_{mirror.status}", now=now, before=before)
+    for one in news:
+        _tell(mirror, one, now=now)
+
+
+def _money(mirror: Subscription, fetched: gateway.Subscription) -> policy.Money:
+    """What is known of the payments beside what was fetched."""
+    held: dict[bool, set[str]] = {True: set(), False: set()}
+    for invoice_id, status in _disputes(mirror).values_list("invoice_id", "status"):
+        held[status in Dispute.LOST].add(str(invoice_id))
+    also = invoices.paid_unseen(mirror, fetched.invoices, lost=held[True])
+    return policy.Money(frozenset(held[False]), frozenset(held[True]), also)
+
+
+def _disputes(mirror: Subscription) -> QuerySet[Dispute]:
+    """Those about its payments that are open or lost."""
+    mine = Dispute.objects.filter(invoice__subscription=mirror)
+    return mine.exclude(status__in=Dispute.HARMLESS)
 
 
 def _mirror(
     mirror: Subscription,
     fetched: gateway.Subscription,
     checkout: Checkout | None,
-    ticket: int,
+    money: policy.Money,
     *,
     now: datetime,
 ) -> None:
     customer = Customer.objects.filter(stripe_customer_id=fetched.customer).first()
     price = StripePrice.objects.filter(stripe_product_id=fetched.price.product).first()
     mirror.checkout, mirror.customer = checkout, customer
-    mirror.subject_id = checkout.subject_id if checkout else None
+    if checkout is not None:
+        mirror.subject_id = checkout.subject_id
     mirror.status = fetched.status
     mirror.plan = price.plan if price else ""
     mirror.interval, mirror.currency = fetched.price.interval, fetched.price.currency
     mirror.unit_amount = fetched.price.unit_amount
+    mirror.discounted_amount, mirror.discount_ends_at = _discounted(fetched)
     mirror.period_ends_at = fetched.period_ends_at
-    mirror.paid_through = policy.paid_through(fetched)
+    mirror.paid_through = policy.paid_through(fetched, money)
     mirror.trial_ends_at = fetched.trial_ends_at
     mirror.ends_at = fetched.ended_at or fetched.cancel_at
     mirror.card_brand, mirror.card_last4 = fetched.card_brand, fetched.card_last4
     mirror.created_at = fetched.created_at
-    mirror.synced_at, mirror.recorded_ticket = now, ticket
-    mirror.save()
+    mirror.synced_at = now
 
 
-def _close_checkout(checkout: Checkout) -> None:
-    live = Checkout.objects.filter(id=checkout.id, state__in=Checkout.LIVE)
-    live.update(state=Checkout.State.PAID)
+def _discounted(fetched: gateway.Subscription) -> tuple[int | None, datetime | None]:
+    """What a period costs while a discount lasts, and until when that is."""
+    if fetched.discount is None:
+        return None, None
+    full = fetched.price.unit_amount
+    off = int((full * fetched.discount.percent / 100).to_integral_value(ROUND_HALF_UP))
+    return max(0, full - off - fetched.discount.amount), fetched.discount.ends_at
 
 
-def _hold_seat(mirror: Subscription, checkout: Checkout, *, now: datetime) -> bool:
-    """Say whether this subscription holds the seat; see Note [Only the seat's holder …]."""
-    seat = Seat.objects.filter(subject_id=checkout.subject_id).first()
-    if seat is not None and seat.subscription_id == mirror.pk:
-        return True
-    if Grant.objects.filter(subscription=mirror).exists():
-        return False  # It had its time.
-    ended = mirror.status in Subscription.ENDED
-    if seat is not None and seat.checkout_id == checkout.id:
-        if not ended:
-            seat.checkout, seat.subscription = None, mirror
-            seat.save(update_fields=["checkout", "subscription"])
-        return not ended
-    if seat is None and not ended and checkout.state != Checkout.State.ABANDONED:
-        Seat.objects.create(
-            subject_id=checkout.subject_id,
-            payer_id=checkout.payer_id,
-            subscription=mirror,
-            taken_at=now,
-        )
-        return True
-    if subjects.cancel_and_refund(mirror, full=True, now=now):
-        _note(mirror, "subscription_lost_its_seat", now=now)
-    return False
-
-
-def _grant(
-    mirror: Subscription,
-    fetched: gateway.Subscription,
-    subject_id: UUID,
-    *,
-    holds: bool,
-    now: datetime,
-) -> bool:
-    """Bring the grant in line with what was paid; True if what the subject is told changes."""
-    ends_at = policy.grant_ends_at(fetched)
-    grant = Grant.objects.filter(subscription=mirror).first()
-    if grant is None:
-        if not holds or ends_at is None or not mirror.plan:
-            return False
-        Grant.objects.create(
-            subject_id=subject_id,
-            plan=mirror.plan,
-            starts_at=fetched.created_at,
-            ends_at=ends_at,
-            source=Grant.Source.SUBSCRIPTION,
-            subscription=mirror,
-            created_at=now,
-        )
-        _note(mirror, "grant_given", now=now, source="subscription")
-        return True
-    # Who does not hold the seat can only lose: a cancelled plan never comes back.
-    current = grant.ends_at
-    wanted = ends_at if holds else min(filter(None, (current, ends_at)), default=current)
-    wanted = max(grant.starts_at, wanted) if wanted else grant.starts_at
-    if (current, grant.plan) == (wanted, mirror.plan or grant.plan):
-        return False
-    grant.ends_at, grant.plan = wanted, mirror.plan or grant.plan
-    grant.save(update_fields=["ends_at", "plan"])
-    _note(mirror, "grant_changed", now=now, ends_at=wanted.isoformat())
-    return True
-
-
-def _note(mirror: Subscription, kind: str, *, now: datetime, **data: str) -> None:
-    DomainEvent.objects.create(
-        kind=kind,
-        at=now,
-        subject_id=mirror.subject_id,
-        payer_id=mirror.customer.payer_id if mirror.customer else None,
-        data={"subscription": mirror.stripe_subscription_id, **data},
-    )
+def _tell(mirror: Subscription, news: invoices.News, *, now: datetime) -> None:
+    """Write down that a payment failed, or came after all."""
+    invoice = news.invoice
+    facts: dict[str, object] = {"invoice": invoice.id}
+    if news.kind == invoices.FAILED:
+        again, until = invoice.next_attempt_at, seats.grant_until(mirror)
+        facts |= {
+            "amount": invoice.total,
+            "currency": invoice.currency,
+            "retry_at": again.isoformat() if again else "",
+            "access_until": until.isoformat() if until else "",
+            "pay_url": invoice.hosted_url,
+            "action_required": invoice.action_required,
+        }
+    seats.note(mirror, news.kind, now=now, **facts)

@@ -25,14 +25,14 @@ def webhook(request: HttpRequest) -> HttpResponse:
     """
     if int(request.headers.get("Content-Length") or 0) > LARGEST:
         return _plain(413, "The body is larger than 1 MiB; events of Stripe are not.")
-    signature = request.headers.get("Stripe-Signature", "")
+    signature, now = request.headers.get("Stripe-Signature", ""), clock.now()
     try:
-        event = webhooks.receive(request.body, signature, now=clock.now(), wall=clock.wall())
+        event = webhooks.receive(request.body, signature, now=now, wall=clock.wall())
     except gateway.SignatureInvalid:
         return _plain(400, "The signature does not fit: check the endpoint's secret and the time.")
     except ValueError:
         return _plain(400, "The body is not an event.")
-    if event.state == StripeEvent.State.RECEIVED:
+    if event.state == StripeEvent.State.RECEIVED and event.next_attempt_at <= now:
         _enqueue(event.pk)
     return _plain(200, "")
 

@@ -1,26 +1,34 @@
 """Stripe's webhooks: received once, handled once.
 
-An event is a hint that something has changed: what has, is fetched. It is done only when a fetch
-that began after its receipt is recorded, so lost order, repeats and delays change nothing.
+# Note [Events are hints]
+An event says that something has changed: what has, is fetched. It is done only when a fetch that
+began after its receipt is recorded, so lost order, repeats and delays change nothing. One fetch
+answers all events about a subscription that were here before it began. Two kinds are not fetched
+at once: a paid renewal is believed (see Note [The one payload that is believed]), and an update
+that only turned the period changes nothing that anybody is told, so it waits for others (CALM).
 """
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 
-from billing import checkout, gateway, subscriptions
+from billing import budget, checkout, disputes, gateway, locks, repayments, subscriptions
 from billing.backoff import next_try
 from billing.models import StripeEvent
 
 ID = re.compile(r"[a-z]+_[A-Za-z0-9_]{1,200}")  # Stripe's form; it goes into addresses
+CALM = timedelta(minutes=10)
+SOON = timedelta(seconds=1)
 SUBSCRIPTION_EVENTS = {
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
     "customer.subscription.paused",
     "customer.subscription.resumed",
+    "customer.subscription.pending_update_applied",
+    "customer.subscription.pending_update_expired",
 }
 INVOICE_EVENTS = {
     "invoice.paid",
@@ -30,7 +38,17 @@ INVOICE_EVENTS = {
     "invoice.marked_uncollectible",
 }
 SESSION_EVENTS = {"checkout.session.completed", "checkout.session.expired"}
-HANDLED = SUBSCRIPTION_EVENTS | INVOICE_EVENTS | SESSION_EVENTS
+REFUND_EVENTS = {"charge.refunded", "refund.updated", "refund.failed"}
+DISPUTE_EVENTS = {
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+}
+HANDLED = SUBSCRIPTION_EVENTS | INVOICE_EVENTS | SESSION_EVENTS | REFUND_EVENTS | DISPUTE_EVENTS
+# What an update changes when a period turns, and nothing else does.
+_TURNING = {"items", "latest_invoice"}
 
 
 def receive(body: bytes, signature: str, *, now: datetime, wall: int) -> StripeEvent:
@@ -39,7 +57,11 @@ def receive(body: bytes, signature: str, *, now: datetime, wall: int) -> StripeE
     One that we do not handle is kept as ignored, one in another API version as parked. Raises
     gateway.SignatureInvalid, and ValueError for a signed body that is no event.
     """
-    payload = gateway.verified_event(body, signature, wall=wall)
+    return take_in(gateway.verified_event(body, signature, wall=wall), now=now)
+
+
+def take_in(payload: dict[str, Any], *, now: datetime) -> StripeEvent:
+    """Store an event, once, however it came here, and return its row."""
     kind = str(payload.get("type", ""))
     version = str(payload.get("api_version") or "")
     event, _ = StripeEvent.objects.get_or_create(
@@ -51,7 +73,7 @@ def receive(body: bytes, signature: str, *, now: datetime, wall: int) -> StripeE
             "stripe_subscription_id": _subscription_id(kind, payload),
             "payload": payload,
             "received_at": now,
-            "next_attempt_at": now,
+            "next_attempt_at": now + CALM if _is_calm(kind, payload) else now,
         },
     )
     return event
@@ -60,24 +82,52 @@ def receive(body: bytes, signature: str, *, now: datetime, wall: int) -> StripeE
 def process(event_id: int, *, now: datetime) -> None:
     """Bring up to date what the event is about, and mark all events that this has answered.
 
-    Raises gateway.StripeAway, or what else went wrong; the event then waits for its next try.
+    Raises gateway.StripeAway, budget.Spent, or what else went wrong; the event then waits for its
+    next try, as it does if somebody else is fetching the same subscription just now.
     """
     event = StripeEvent.objects.get(id=event_id)
     if event.state != StripeEvent.State.RECEIVED:
         return
-    answered = _waiting_with(event)
+    renewal = gateway.renewal_paid(event.payload)
+    if renewal is not None and subscriptions.renewed(*renewal, now=now):
+        _close([event.id], StripeEvent.State.HANDLED, "", now=now)
+        return
+    with locks.only_one(f"event:{event.stripe_subscription_id or event.stripe_event_id}") as mine:
+        if not mine:
+            _wait(event, now + SOON)
+        while mine and (answered := _waiting_with(event)):
+            _answer(event, answered, now=now)
+
+
+def _answer(event: StripeEvent, answered: list[int], *, now: datetime) -> None:
     try:
+        budget.take(now=now)
         _bring_up_to_date(event, now=now)
-    except Exception as error:
-        if not isinstance(error, gateway.StripeRefused):
-            _try_later(event, error, now=now)
-            raise
+    except budget.Spent:
+        _wait(event, now + SOON)
+        raise
+    except gateway.StripeRefused as error:
         # A refusal is final: what was deleted is of no interest, the rest is for people to look at.
         gone = error.code == gateway.GONE
         state = StripeEvent.State.IGNORED if gone else StripeEvent.State.PARKED
         _close(answered, state, str(error), now=now)
+    except Exception as error:
+        _try_later(event, error, now=now)
+        raise
     else:
         _close(answered, StripeEvent.State.HANDLED, "", now=now)
+
+
+def unpark(*, now: datetime) -> int:
+    """Read what was parked for its API version, once we speak that version; return how many."""
+    parked = StripeEvent.objects.filter(
+        state=StripeEvent.State.PARKED, api_version=gateway.API_VERSION, handled_at=None
+    )
+    return parked.update(state=StripeEvent.State.RECEIVED, next_attempt_at=now)
+
+
+def _wait(event: StripeEvent, until: datetime) -> None:
+    StripeEvent.objects.filter(id=event.id).update(next_attempt_at=until)
 
 
 def _try_later(event: StripeEvent, error: Exception, *, now: datetime) -> None:
@@ -108,21 +158,39 @@ def _state(kind: str, version: str) -> StripeEvent.State:
     return StripeEvent.State.RECEIVED
 
 
+def _is_calm(kind: str, payload: dict[str, Any]) -> bool:
+    """Whether the event tells of a period that has turned, and of nothing else."""
+    if kind != "customer.subscription.updated":
+        return False
+    previous = payload["data"].get("previous_attributes") or {} if _object(payload) else {}
+    return bool(previous) and set(previous) <= _TURNING
+
+
 def _waiting_with(event: StripeEvent) -> list[int]:
     """The events that one fetch answers: all that are here before it begins."""
-    if not event.stripe_subscription_id:
-        return [event.id]
-    same = StripeEvent.objects.filter(
-        stripe_subscription_id=event.stripe_subscription_id, state=StripeEvent.State.RECEIVED
-    )
-    return list(same.values_list("id", flat=True))
+    same = Q(id=event.id)
+    if event.stripe_subscription_id:
+        same |= Q(stripe_subscription_id=event.stripe_subscription_id)
+    waiting = StripeEvent.objects.filter(same, state=StripeEvent.State.RECEIVED)
+    return list(waiting.values_list("id", flat=True))
 
 
 def _bring_up_to_date(event: StripeEvent, *, now: datetime) -> None:
+    found = _object(event.payload)
     if event.stripe_subscription_id:
         subscriptions.sync(event.stripe_subscription_id, now=now)
     elif event.type in SESSION_EVENTS:
-        checkout.settle_session(_object(event.payload).get("id", ""), now=now)
+        checkout.settle_session(_named(found, "id"), now=now)
+    elif event.type in DISPUTE_EVENTS:
+        disputes.sync(_named(found, "id"), now=now)
+    elif event.type in REFUND_EVENTS and _named(found, "payment_intent"):
+        repayments.sync(_named(found, "payment_intent"), now=now)
+
+
+def _named(found: dict[str, Any], field: str) -> str:
+    """An id in an object; empty for what is none: it goes into an address."""
+    named = found.get(field)
+    return named if isinstance(named, str) and ID.fullmatch(named) else ""
 
 
 def _object(payload: dict[str, Any]) -> dict[str, Any]:
@@ -135,11 +203,9 @@ def _subscription_id(kind: str, payload: dict[str, Any]) -> str:
     """The subscription that the event is about; empty for an event about something else."""
     found = _object(payload)
     if kind in SUBSCRIPTION_EVENTS:
-        named = found.get("id")
-    elif kind in SESSION_EVENTS:
-        named = found.get("subscription")
-    else:
-        parent = found.get("parent") or {}
-        details = parent.get("subscription_details") if isinstance(parent, dict) else None
-        named = details.get("subscription") if isinstance(details, dict) else None
-    return named if isinstance(named, str) and ID.fullmatch(named) else ""
+        return _named(found, "id")
+    if kind in SESSION_EVENTS:
+        return _named(found, "subscription")
+    parent = found.get("parent")
+    details = parent.get("subscription_details") if isinstance(parent, dict) else None
+    return _named(details, "subscription") if isinstance(details, dict) else ""

@@ -5,7 +5,13 @@ takes an idempotency key, so that the same call made twice is made once.
 """
 
 from billing.gateway.client import API_VERSION, GONE, StripeAway, StripeFailed, StripeRefused
-from billing.gateway.payments import payments_of_invoice, refund, refunds
+from billing.gateway.payments import (
+    dispute,
+    invoice_of_payment,
+    payments_of_invoice,
+    refund,
+    refunds,
+)
 from billing.gateway.selling import (
     create_customer,
     create_price,
@@ -18,13 +24,21 @@ from billing.gateway.selling import (
     update_customer_email,
 )
 from billing.gateway.signatures import SignatureInvalid, verified_event
-from billing.gateway.subscriptions import cancel_subscription, set_renewal, subscription
-from billing.gateway.values import Invoice, Price, Refund, Session, Subscription
+from billing.gateway.subscriptions import (
+    cancel_subscription,
+    extend,
+    renewal_paid,
+    set_renewal,
+    subscription,
+)
+from billing.gateway.values import Dispute, Invoice, Line, Price, Refund, Session, Subscription
 
 __all__ = [
     "API_VERSION",
     "GONE",
+    "Dispute",
     "Invoice",
+    "Line",
     "Price",
     "Refund",
     "Session",
@@ -37,12 +51,16 @@ __all__ = [
     "create_customer",
     "create_price",
     "create_product",
+    "dispute",
     "expire_checkout",
+    "extend",
+    "invoice_of_payment",
     "open_checkout",
     "payments_of_invoice",
     "prices",
     "refund",
     "refunds",
+    "renewal_paid",
     "session",
     "session_of_subscription",
     "set_renewal",

@@ -1,7 +1,9 @@
 """Calls about money that has moved: payments, refunds, disputes."""
 
+from typing import Any
+
 from billing.gateway import client, values
-from billing.gateway.values import Refund
+from billing.gateway.values import Dispute, Refund
 
 
 def payments_of_invoice(invoice_id: str) -> list[str]:
@@ -28,3 +30,23 @@ def refund(payment_intent: str, amount: int, *, key: str) -> str:
             {"idempotency_key": key},
         )
         return made.id
+
+
+def dispute(dispute_id: str) -> Dispute:
+    """Return a dispute as it is now."""
+    with client.speaking():
+        return values.dispute(client.api().v1.disputes.retrieve(dispute_id))
+
+
+def invoice_of_payment(payment_intent: str) -> tuple[str, str]:
+    """The ids of the invoice that a payment paid and of its subscription; empty where none is."""
+    which: Any = {"type": "payment_intent", "payment_intent": payment_intent}
+    with client.speaking():
+        found = client.api().v1.invoice_payments.list(
+            {"payment": which, "expand": ["data.invoice"]}
+        )
+        invoices: list[Any] = [payment.invoice for payment in found.data]
+        for invoice in invoices:
+            details = invoice.parent.subscription_details if invoice.parent else None
+            return invoice.id, values.id_of(details.subscription) if details else ""
+    return "", ""

@@ -1,20 +1,27 @@
 """Calls about subscriptions: what they are, and how they go on or end."""
 
+from datetime import datetime
 from typing import Any
 
 import stripe
 
 from billing.gateway import client, values
-from billing.gateway.values import Subscription
+from billing.gateway.values import Invoice, Subscription
 
 
 def subscription(subscription_id: str) -> Subscription:
     """Fetch a subscription, its card and all its invoices."""
     with client.speaking():
         found = client.api().v1.subscriptions.retrieve(
-            subscription_id, {"expand": ["default_payment_method"]}
+            subscription_id, {"expand": ["default_payment_method", "discounts.source.coupon"]}
         )
-        invoices = client.api().v1.invoices.list({"subscription": subscription_id, "limit": 100})
+        invoices = client.api().v1.invoices.list(
+            {
+                "subscription": subscription_id,
+                "limit": 100,
+                "expand": ["data.payments.data.payment.payment_intent"],
+            }
+        )
         return values.subscription(
             found, tuple(values.invoice(invoice) for invoice in invoices.auto_paging_iter())
         )
@@ -47,3 +54,31 @@ def set_renewal(subscription_id: str, *, renews: bool, key: str) -> None:
             # Stripe takes one of the two in a call, and one form of call per key.
             change, key = {"cancel_at": ""}, f"{key}:cancel_at"
         client.api().v1.subscriptions.update(subscription_id, change, {"idempotency_key": key})
+
+
+def renewal_paid(event: dict[str, Any]) -> tuple[str, Invoice] | None:
+    """The subscription and the invoice of an `invoice.paid` that renewed it at the first try.
+
+    None for any other event, and for one that does not hold all that there is to know.
+    """
+    if event.get("type") != "invoice.paid":
+        return None
+    try:
+        found = event["data"]["object"]
+        simple = found["billing_reason"] == "subscription_cycle" and found["attempt_count"] <= 1
+        if not simple or found["status"] != "paid" or found["lines"]["has_more"]:
+            return None
+        invoice = values.invoice(stripe.Invoice.construct_from(found, None))
+        return found["parent"]["subscription_details"]["subscription"], invoice
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
+def extend(subscription_id: str, until: datetime, *, key: str) -> None:
+    """Have the next charge wait until then, without proration; Stripe calls such time a trial."""
+    with client.speaking():
+        client.api().v1.subscriptions.update(
+            subscription_id,
+            {"trial_end": int(until.timestamp()), "proration_behavior": "none"},
+            {"idempotency_key": key},
+        )

@@ -5,6 +5,7 @@ It must never call anything. Amounts are in the currency's minor unit; instants 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 
@@ -32,20 +33,69 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A line for a subscription's time; one with a negative amount takes that time back."""
+
+    starts_at: datetime
+    ends_at: datetime
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
-    """An invoice of a subscription; `paid_through` is the greatest period end of its lines."""
+    """An invoice of a subscription; `attempts` counts how often its charge was tried."""
 
     id: str
     number: str
     status: str
+    reason: str
     currency: str
     total: int
+    tax: int
     amount_paid: int
     created_at: datetime
-    period_starts_at: datetime | None
-    paid_through: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    action_required: bool
+    lines: tuple[Line, ...]
     hosted_url: str
     pdf_url: str
+
+    @property
+    def period_starts_at(self) -> datetime | None:
+        """The first instant that it charges for; None if it charges for no time."""
+        return min((line.starts_at for line in self._charged), default=None)
+
+    @property
+    def paid_through(self) -> datetime | None:
+        """The end of the time that it charges for; None if it charges for no time."""
+        return max((line.ends_at for line in self._charged), default=None)
+
+    @property
+    def _charged(self) -> list[Line]:
+        return [line for line in self.lines if line.amount >= 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """What a payer's bank has to say about a payment; `payment_intent` is that payment."""
+
+    id: str
+    status: str
+    reason: str
+    amount: int
+    currency: str
+    payment_intent: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """What is taken off a period's price until `ends_at`; None is for as long as it runs."""
+
+    percent: Decimal
+    amount: int
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +123,7 @@ class Subscription:
     ended_at: datetime | None
     card_brand: str
     card_last4: str
+    discount: Discount | None
     invoices: tuple[Invoice, ...]
 
 
@@ -126,30 +177,80 @@ def subscription(value: Any, invoices: tuple[Invoice, ...]) -> Subscription:
         ended_at=_at(value.ended_at),
         card_brand=card.brand if card else "",
         card_last4=card.last4 if card else "",
+        discount=_discount(value.discounts),
         invoices=invoices,
     )
 
 
 def invoice(value: Any) -> Invoice:
-    """An invoice as Stripe's library gives it, as ours; its periods are its subscription's."""
-    periods = [line.period for line in value.lines.data if _is_subscription_line(line)]
+    """An invoice as Stripe's library gives it, as ours; its lines are its subscription's time."""
+    taxes = value.total_taxes or ()
     return Invoice(
         id=value.id,
         number=value.number or "",
         status=value.status or "",
+        reason=value.billing_reason or "",
         currency=value.currency,
         total=value.total,
+        tax=sum(tax.amount for tax in taxes),
         amount_paid=value.amount_paid,
         created_at=datetime.fromtimestamp(value.created, UTC),
-        period_starts_at=_at(min((period.start for period in periods), default=None)),
-        paid_through=_at(max((period.end for period in periods), default=None)),
+        attempts=value.attempt_count,
+        next_attempt_at=_at(value.next_payment_attempt),
+        action_required=_action_required(getattr(value, "payments", None)),
+        lines=tuple(_line(line) for line in value.lines.data if _is_subscription_line(line)),
         hosted_url=value.hosted_invoice_url or "",
         pdf_url=value.invoice_pdf or "",
     )
 
 
+def _line(line: Any) -> Line:
+    return Line(
+        starts_at=datetime.fromtimestamp(line.period.start, UTC),
+        ends_at=datetime.fromtimestamp(line.period.end, UTC),
+        amount=line.amount,
+    )
+
+
 def _is_subscription_line(line: Any) -> bool:
-    return bool(line.parent) and line.parent.type == "subscription_item_details"
+    """Whether it is about time; a proration is, whichever of the two parents it has."""
+    if not line.parent:
+        return False
+    if line.parent.type == "invoice_item_details":
+        return bool(line.parent.invoice_item_details.proration)
+    return bool(line.parent.type == "subscription_item_details")
+
+
+def _action_required(payments: Any) -> bool:
+    """Whether the payer's bank waits for them; known only where the payments were asked for."""
+    intents = (payment.payment.payment_intent for payment in (payments.data if payments else ()))
+    return any(getattr(intent, "status", "") == "requires_action" for intent in intents)
+
+
+def _discount(discounts: Any) -> Discount | None:
+    """The discount that lasts; one for a single invoice has been spent on the first."""
+    for found in discounts or ():
+        coupon: Any = getattr(getattr(found, "source", None), "coupon", None)
+        if coupon is not None and coupon.duration != "once":
+            return Discount(
+                percent=Decimal(str(coupon.percent_off or 0)),
+                amount=coupon.amount_off or 0,
+                ends_at=_at(found.end),
+            )
+    return None
+
+
+def dispute(value: Any) -> Dispute:
+    """Read a dispute."""
+    return Dispute(
+        id=value.id,
+        status=value.status,
+        reason=value.reason,
+        amount=value.amount,
+        currency=value.currency,
+        payment_intent=id_of(value.payment_intent),
+        opened_at=datetime.fromtimestamp(value.created, UTC),
+    )
 
 
 def refund(value: Any) -> Refund:

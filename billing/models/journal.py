@@ -34,6 +34,7 @@ class StripeEvent(models.Model):
                 fields=["next_attempt_at"], condition=Q(state="received"), name="event_waiting"
             ),
             models.Index(fields=["stripe_subscription_id"], name="event_by_subscription"),
+            models.Index(fields=["id"], condition=Q(state="parked"), name="event_parked"),
         ]
 
     def __str__(self) -> str:
