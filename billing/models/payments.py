@@ -26,6 +26,8 @@ class Customer(models.Model):
                 name="one_customer_per_payer_currency_ordinal",
             )
         ]
+        # billing.reconcile holds Stripe's lists against ours by the time of their making.
+        indexes = [models.Index(fields=["created_at"], name="customer_by_creation")]
 
     def __str__(self) -> str:
         return self.stripe_customer_id
@@ -136,6 +138,10 @@ class Subscription(models.Model):
     ticket = models.BigIntegerField(default=0)
     recorded_ticket = models.BigIntegerField(default=0)
     synced_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        # billing.reconcile holds Stripe's lists against ours by the time of their making.
+        indexes = [models.Index(fields=["created_at"], name="subscription_by_creation")]
 
     def __str__(self) -> str:
         return f"{self.stripe_subscription_id} ({self.status or 'not fetched'})"

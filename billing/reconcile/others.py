@@ -31,7 +31,7 @@ def customers(cursor: str, pace: Pace) -> Result:
         rows = rows.filter(created_at__gte=listed.items[-1].created_at)
     found = [
         Found("customer_gone", row.stripe_customer_id, f"payer {row.payer_id}", _renew(row))
-        for row in rows.order_by("created_at")
+        for row in rows.select_related("payer").order_by("created_at")
         if _matters(row) and not _exists(row, pace)
     ]
     oldest = int(listed.items[-1].created_at.timestamp()) if listed.items else 0
@@ -39,12 +39,12 @@ def customers(cursor: str, pace: Pace) -> Result:
 
 
 def _matters(row: Customer) -> bool:
-    """One that was replaced and pays for nothing is history."""
+    """One that was replaced, or whose account was closed, and that pays for nothing is history."""
     replaced = Customer.objects.filter(
         payer=row.payer_id, currency=row.currency, ordinal__gt=row.ordinal
     )
     live = row.subscriptions.exclude(status__in=Subscription.ENDED)
-    return live.exists() or not replaced.exists()
+    return live.exists() or (row.payer.is_active and not replaced.exists())
 
 
 def _exists(row: Customer, pace: Pace) -> bool:

@@ -20,7 +20,17 @@ from billing import (
     webhooks,
 )
 from billing.gateway import listing
-from billing.models import Checkout, Finding, Grant, Reconciliation, Seat, StripeEvent, Subscription
+from billing.models import (
+    Checkout,
+    Customer,
+    Dispute,
+    Finding,
+    Grant,
+    Reconciliation,
+    Seat,
+    StripeEvent,
+    Subscription,
+)
 from fleet.models import Ownership, Vehicle
 from tests.factories import make_user
 from tests.integration.billing.test_reconcile import bought, buy, found, read_events, run
@@ -106,6 +116,28 @@ def test_a_subscription_that_stripe_does_not_know(stripe: Stripe, bought) -> Non
     assert status == 1
     assert "subscription_gone" in found()
     assert "Nothing repairs it" in said
+
+
+def test_a_customer_deleted_with_its_account_is_no_finding(stripe: Stripe, bought) -> None:
+    _, mirror = bought
+    customer = Customer.objects.select_related("payer").get()
+    stripe.delete(f"customers/{customer.stripe_customer_id}")
+    read_events()
+    subscriptions.sync(mirror.stripe_subscription_id, now=clock.now())
+    customer.payer.is_active = False
+    customer.payer.save()
+    assert run() == (0, run()[1])
+
+
+def test_a_dispute_that_was_not_heard_of(stripe: Stripe, bought) -> None:
+    invoice = bought[1].invoices.get().stripe_invoice_id
+    paid = stripe.get(f"invoice_payments?invoice={invoice}")["data"][0]["payment"]
+    stripe.control("disputes", payment_intent=paid["payment_intent"])
+    read_events()
+    assert (run()[0], found()) == (1, {"dispute_missing"})
+    assert run(fix=True)[0] == 0
+    assert Dispute.objects.get().status == "needs_response"
+    assert run()[0] == 0
 
 
 def test_parked_events_are_told(stripe: Stripe, bought) -> None:
