@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from billing import clock, switching
+from billing import clock, switching, tasks
 from billing.models import Dispute, DomainEvent, Grant, Intent, Invoice, Seat, Subscription
 from tests.factories import make_car, make_user
 from tests.integration.billing.buying import start
@@ -181,6 +181,48 @@ def test_a_switch_that_nobody_paid_for_is_dropped(stripe: Stripe, owner) -> None
     assert not switching.due(clock.now() + timedelta(days=1))
     assert Subscription.objects.get().interval == "month"
     assert browser.get(page(car, "switch")).context["quote"].to == "premium_yearly_usd"
+
+
+def test_during_the_trial_nothing_is_charged_by_switching(stripe: Stripe, owner) -> None:
+    car, browser = make_car(owner), browser_of(owner)
+    now = clock.now().replace(microsecond=0)
+    until = now + timedelta(days=20)
+    Grant.objects.create(
+        subject_id=car.vehicle.id,
+        plan="premium",
+        source="trial",
+        starts_at=now,
+        ends_at=until,
+        created_at=now,
+    )
+    stripe.pay(start(owner, car))
+    eventually(Subscription.objects.filter(status="trialing").first)
+
+    asked = browser.get(page(car, "switch"))
+    shown = text(browser.post(page(car, "switch"), form_of(asked), follow=True))
+
+    mirror = Subscription.objects.get()
+    assert (mirror.status, mirror.interval, mirror.paid_through) == ("trialing", "year", until)
+    assert "Trial: 19 days left" in shown
+    assert "First charge $100.00" in shown
+    assert not Invoice.objects.filter(amount_paid__gt=0).exists()
+
+
+def test_a_switch_that_stripe_did_not_hear_is_made_later(stripe: Stripe, owner) -> None:
+    car, browser = paid(stripe, owner), browser_of(owner)
+    form = form_of(browser.get(page(car, "switch")))
+    stripe.control("faults", kind="error", times=99, method="POST", path="/v1/subscriptions/")
+
+    assert "Noted." in text(browser.post(page(car, "switch"), form, follow=True))
+    assert "switched" not in kinds()
+    stripe.heal()
+    clock.advance(3_600)
+    tasks.sweep()
+
+    browser.post(page(car, "switch"), form)
+    assert kinds().count("switched") == 1
+    assert stripe.get("invoices?status=paid")["data"][0]["billing_reason"] == "subscription_update"
+    assert Invoice.objects.count() == 2
 
 
 @pytest.mark.parametrize(

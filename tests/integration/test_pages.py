@@ -170,11 +170,11 @@ def test_a_process_without_its_site_names_it(client, settings):
 def test_a_process_with_an_older_database_is_not_ready(client, monkeypatch):
     monkeypatch.setattr(health, "_migrated", False)
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("accounts", "0002_sign_in_limits")
+    recorder.record_unapplied("accounts", "0003_closing")
     try:
         eventually(lambda: answer_of(client)["failing"] == {"migrations": "1 not applied"})
     finally:
-        recorder.record_applied("accounts", "0002_sign_in_limits")
+        recorder.record_applied("accounts", "0003_closing")
 
     eventually(lambda: answer_of(client)["ready"])
 
