@@ -78,14 +78,17 @@ def _hold(
             seat.checkout, seat.subscription = None, mirror
             seat.save(update_fields=["checkout", "subscription"])
         return not ended
-    if seat is None and not ended and checkout.state != Checkout.State.ABANDONED:
-        Seat.objects.create(
-            subject_id=checkout.subject_id,
-            payer_id=checkout.payer_id,
-            subscription=mirror,
-            taken_at=now,
-        )
-        return True
+    if seat is None and checkout.state != Checkout.State.ABANDONED:
+        if not ended:
+            Seat.objects.create(
+                subject_id=subject_id,
+                payer_id=checkout.payer_id,
+                subscription=mirror,
+                taken_at=now,
+            )
+        return not ended
+    if ended and checkout.state == Checkout.State.PAID:
+        return False  # What there was to decide about it was decided when it was first heard of.
     if subjects.cancel_and_refund(mirror, full=True, now=now):
         note(mirror, "subscription_lost_its_seat", now=now)
     return False

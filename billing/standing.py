@@ -138,7 +138,7 @@ def _paying(
 ) -> dict[str, Any]:
     if seat is not None and seat.subscription is not None:
         mirror = seat.subscription
-        state = _state(mirror, paid=mirror.pk in known.paid)
+        state = _state(mirror, paid=mirror.pk in known.paid, now=now)
         return {"state": state, **_terms(mirror), **_payments(mirror, known)}
     if seat is not None and seat.checkout is not None:
         return _checkout(seat.checkout, now=now)
@@ -169,8 +169,10 @@ def _payments(subscription: Subscription, known: _Payments) -> dict[str, Any]:
     return found
 
 
-def _state(subscription: Subscription, *, paid: bool) -> str:
+def _state(subscription: Subscription, *, paid: bool, now: datetime) -> str:
     """The page's word; for Stripe, time that was added to a paid period is a trial as well."""
+    if subscription.ends_at and subscription.ends_at <= now:
+        return "ended"  # Stripe has not told yet, but there is nothing left to undo.
     if subscription.status == Subscription.Status.TRIALING and paid and not subscription.ends_at:
         return "active"
     if subscription.status in Subscription.RENEWING and subscription.ends_at:

@@ -118,12 +118,15 @@ def _answer(event: StripeEvent, answered: list[int], *, now: datetime) -> None:
         _close(answered, StripeEvent.State.HANDLED, "", now=now)
 
 
-def unpark(*, now: datetime) -> int:
-    """Read what was parked for its API version, once we speak that version; return how many."""
+def unpark(*, now: datetime) -> None:
+    """Read what was parked for its API version, once we speak that version."""
     parked = StripeEvent.objects.filter(
         state=StripeEvent.State.PARKED, api_version=gateway.API_VERSION, handled_at=None
     )
-    return parked.update(state=StripeEvent.State.RECEIVED, next_attempt_at=now)
+    for event in parked[:500]:
+        event.stripe_subscription_id = _subscription_id(event.type, event.payload)
+        event.state, event.next_attempt_at = StripeEvent.State.RECEIVED, now
+        event.save(update_fields=["stripe_subscription_id", "state", "next_attempt_at"])
 
 
 def _wait(event: StripeEvent, until: datetime) -> None:
@@ -181,7 +184,7 @@ def _bring_up_to_date(event: StripeEvent, *, now: datetime) -> None:
         subscriptions.sync(event.stripe_subscription_id, now=now)
     elif event.type in SESSION_EVENTS:
         checkout.settle_session(_named(found, "id"), now=now)
-    elif event.type in DISPUTE_EVENTS:
+    elif event.type in DISPUTE_EVENTS and _named(found, "id"):
         disputes.sync(_named(found, "id"), now=now)
     elif event.type in REFUND_EVENTS and _named(found, "payment_intent"):
         repayments.sync(_named(found, "payment_intent"), now=now)

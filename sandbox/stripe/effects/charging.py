@@ -1,33 +1,36 @@
 """Charges a card: the charge, its intent, and the events that tell of them."""
 
-from sandbox.stripe.cards import Decline
+from sandbox.stripe.cards import NOT_AUTHENTICATED, Decline
 from sandbox.stripe.events import emit
 from sandbox.stripe.objects import charge as shapes
 from sandbox.stripe.store import Body, Transaction
 
 
 def attempt(tx: Transaction, intent: Body, method: Body, decline: Decline | None) -> None:
-    """Try to collect a stored intent's amount from a stored card."""
-    charge = tx.insert(shapes.charge(tx, intent, method, decline))
+    """Try to collect a stored intent's amount from a stored card.
+
+    Where the bank's question is not answered nothing reaches the bank, so there is no charge.
+    """
+    charge = None
+    if decline is not NOT_AUTHENTICATED:
+        charge = tx.insert(shapes.charge(tx, intent, method, decline))
     if decline is None:
-        intent.update(
-            amount_received=intent["amount"],
-            last_payment_error=None,
-            latest_charge=charge["id"],
-            next_action=None,
-            payment_method=method["id"],
-            status="succeeded",
-        )
+        outcome = {
+            "amount_received": intent["amount"],
+            "last_payment_error": None,
+            "payment_method": method["id"],
+            "status": "succeeded",
+        }
     else:
-        intent.update(
-            last_payment_error=shapes.payment_error(decline, charge, method),
-            latest_charge=charge["id"],
-            next_action=None,
-            payment_method=None,
-            status="requires_payment_method",
-        )
-    tx.save(intent)
-    emit(tx, "charge.failed" if decline else "charge.succeeded", charge)
+        outcome = {
+            "last_payment_error": shapes.payment_error(decline, charge, method),
+            "payment_method": None,
+            "status": "requires_payment_method",
+        }
+    latest = charge["id"] if charge else intent["latest_charge"]
+    tx.change(intent, **outcome, latest_charge=latest, next_action=None)
+    if charge is not None:
+        emit(tx, "charge.failed" if decline else "charge.succeeded", charge)
     emit(tx, "payment_intent.payment_failed" if decline else "payment_intent.succeeded", intent)
 
 

@@ -92,10 +92,10 @@ def refund(tx: Transaction, charge: Body, *, amount: int, given: dict[str, Any])
     }
 
 
-def payment_error(decline: Decline, charge: Body, method: Body) -> Body:
+def payment_error(decline: Decline, charge: Body | None, method: Body) -> Body:
     """Why the last attempt failed, as the payment intent tells it."""
     error = {
-        "charge": charge["id"],
+        **({"charge": charge["id"]} if charge else {}),
         "code": decline.code,
         "doc_url": f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
         "message": decline.message,

@@ -17,6 +17,10 @@ def test_the_first_catalogue_sells_premium_for_ten_dollars_or_a_hundred() -> Non
     assert {(p.unit_amount, p.currency, p.interval) for p in sold.prices.values()} == {
         (1000, "usd", "month"),
         (10000, "usd", "year"),
+        (1300, "cad", "month"),
+        (13000, "cad", "year"),
+        (1000, "eur", "month"),
+        (10000, "eur", "year"),
     }
     assert {price.plan for price in sold.prices.values()} == {"premium"}
 
