@@ -1,31 +1,40 @@
-"""What is given back: how much of a payment, and that it is given back once.
+"""What is given back: how much of which payment, and that it is given back once.
 
 It must never decide that something is to be given back; whoever wrote the intent has decided that.
+
+# Note [Credit goes back where it came from]
+Who changed from a month to a year paid the year in part with what was left of the month. A payment
+can be refunded only as far as it went, so that part goes back to the payment before it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from billing import gateway
 
 
-def give_back(subscription_id: str, *, ended_at: int, full: bool, key: str) -> dict[str, Any]:
+def give_back(
+    subscription_id: str, *, ended_at: int, full: bool, wish: str, key: str
+) -> dict[str, Any]:
     """End a subscription, then give back what pays for the time after `ended_at` (Unix seconds).
 
     With `full`, all of the last payment. The end comes first, so that no renewal slips in between;
     it is the same call as that of the intent to cancel. What was given back before is left out,
-    and what this very key gave back is not given twice, however long ago that was.
+    and what the intent with the key `wish` gave back is not given twice, however long ago that
+    was; `key` is the one under which it is given now.
     """
     gateway.cancel_subscription(subscription_id, key=f"cancel:{subscription_id}")
-    invoice = _last_paid(subscription_id)
-    if invoice is None or not invoice.paid_through or not invoice.period_starts_at:
+    paid = _paid(subscription_id)
+    if not paid:
         return {"amount": 0}
-    wanted = invoice.amount_paid
-    if not full:
-        wanted = unused(wanted, invoice.period_starts_at, invoice.paid_through, ended_at)
-    for payment in gateway.payments_of_invoice(invoice.id):
-        return _refund(payment, wanted, invoice.amount_paid, key=key)
-    return {"amount": 0}
+    last, *earlier = paid
+    if full:
+        made = [_refund(last, last.amount_paid, wish=wish, key=key)]
+    else:
+        made = [_refund(last, _unused(last, last.amount_paid, ended_at), wish=wish, key=key)]
+        made += _refund_credit(earlier, _unused(last, _credited(last), ended_at), wish, key)
+    return {"amount": sum(made)}
 
 
 def unused(amount: int, starts_at: datetime, ends_at: datetime, at: int) -> int:
@@ -35,36 +44,50 @@ def unused(amount: int, starts_at: datetime, ends_at: datetime, at: int) -> int:
     return -(-amount * left // (end - start)) if end > start else 0
 
 
-def given_back(subscription_id: str, *, key: str) -> dict[str, Any] | None:
-    """What was given back under this key or a later one of its intent; None if nothing was."""
-    invoice = _last_paid(subscription_id)
-    for payment in gateway.payments_of_invoice(invoice.id) if invoice else ():
-        for made in gateway.refunds(payment):
-            if asked_by(made, key):
-                return {"amount": made.amount, "refund": made.id}
-    return None
-
-
-def asked_by(made: gateway.Refund, key: str) -> bool:
+def asked_by(made: gateway.Refund, wish: str) -> bool:
     """Whether an intent asked for this refund, under its own key or under one that followed it."""
-    return made.key == key or made.key.startswith(f"{key}:")
+    return made.key == wish or made.key.startswith(f"{wish}:")
 
 
-def _refund(payment: str, wanted: int, paid: int, *, key: str) -> dict[str, Any]:
-    before = gateway.refunds(payment)
-    for made in before:
-        if asked_by(made, key):
-            return {"amount": made.amount, "refund": made.id}
-    amount = min(wanted, paid - sum(made.amount for made in before))
-    if amount <= 0:
-        return {"amount": 0}
-    return {"amount": amount, "refund": gateway.refund(payment, amount, key=key)}
+def _unused(invoice: gateway.Invoice, amount: int, at: int) -> int:
+    if invoice.period_starts_at is None or invoice.paid_through is None:
+        return 0
+    return unused(amount, invoice.period_starts_at, invoice.paid_through, at)
 
 
-def _last_paid(subscription_id: str) -> gateway.Invoice | None:
-    paid = [
-        invoice
-        for invoice in gateway.subscription(subscription_id).invoices
-        if invoice.status == "paid" and invoice.amount_paid
-    ]
-    return max(paid, key=lambda invoice: invoice.created_at, default=None)
+def _credited(invoice: gateway.Invoice) -> int:
+    """What of an invoice's time was paid with credit; see Note [Credit goes back …]."""
+    credit = -sum(line.amount for line in invoice.lines if line.amount < 0)
+    net = sum(line.amount for line in invoice.lines)
+    return invoice.amount_paid * credit // net if net > 0 else 0
+
+
+def _refund_credit(
+    earlier: Sequence[gateway.Invoice], wanted: int, wish: str, key: str
+) -> list[int]:
+    """Give credit back to the payments that it came from, the latest first."""
+    made: list[int] = []
+    for invoice in earlier:
+        if sum(made) < wanted:
+            made.append(_refund(invoice, wanted - sum(made), wish=wish, key=key))
+    return made
+
+
+def _refund(invoice: gateway.Invoice, wanted: int, *, wish: str, key: str) -> int:
+    """Give back that much of an invoice's payment, or what is left of it; return the amount."""
+    for payment in gateway.payments_of_invoice(invoice.id):
+        before = gateway.refunds(payment)
+        ours = sum(made.amount for made in before if asked_by(made, wish))
+        amount = min(wanted, invoice.amount_paid - sum(made.amount for made in before))
+        if ours or amount <= 0:
+            return ours
+        gateway.refund(payment, amount, key=f"{key}:{payment}")
+        return amount
+    return 0
+
+
+def _paid(subscription_id: str) -> list[gateway.Invoice]:
+    """The invoices that were paid with money, the latest first."""
+    invoices = gateway.subscription(subscription_id).invoices
+    paid = [invoice for invoice in invoices if invoice.status == "paid" and invoice.amount_paid]
+    return sorted(paid, key=lambda invoice: (invoice.created_at, invoice.id), reverse=True)

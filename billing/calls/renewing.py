@@ -22,12 +22,15 @@ def _find_end(request: Facts, _key: str) -> Facts | None:
 
 
 def _refund(request: Facts, key: str) -> Facts:
-    ended_at, full = request["ended_at"], bool(request.get("full"))
-    return refunds.give_back(request["subscription"], ended_at=ended_at, full=full, key=key)
-
-
-def _find_refund(request: Facts, key: str) -> Facts | None:
-    return refunds.given_back(request["subscription"], key=key)
+    """It looks up by itself what it gave back before, payment by payment."""
+    subscription = request["subscription"]
+    return refunds.give_back(
+        subscription,
+        ended_at=request["ended_at"],
+        full=bool(request.get("full")),
+        wish=f"refund:{subscription}",
+        key=key,
+    )
 
 
 def _note_refund(request: Facts, answer: Facts, now: datetime) -> None:
@@ -52,5 +55,5 @@ def _note_renewal(request: Facts, _answer: Facts, now: datetime) -> None:
 
 
 CANCEL_SUBSCRIPTION = Call(_cancel, find=_find_end)
-REFUND_SUBSCRIPTION = Call(_refund, _note_refund, find=_find_refund)
+REFUND_SUBSCRIPTION = Call(_refund, _note_refund)
 SET_RENEWAL = Call(_set_renewal, _note_renewal, find=_find_renewal)
