@@ -39,7 +39,7 @@ def _serve(world: World, request: flask.Request) -> flask.Response:
     fault = world.faults.take(request.method, request.path)
     if not _metered(world, request, fault):
         fault = "rate_limit"
-    if fault == "drop":
+    if fault == "drop" or (fault == "pause" and not _pause(world, request, fault)):
         return _cut(request)
     request_id = new_id("req")
     try:
@@ -51,7 +51,7 @@ def _serve(world: World, request: flask.Request) -> flask.Response:
         log.exception("The sandbox failed at %s %s", request.method, request.path)
         failure = StripeError("The sandbox failed; see its log.", status=500, kind="api_error")
         answer = Answer(500, failure.body, request_id)
-    if fault == "drop_after":
+    if fault == "drop_after" or (fault == "pause_after" and not _pause(world, request, fault)):
         return _cut(request)
     url = request.full_path if request.query_string else request.path
     world.recorder.exchange(request.method, url, form, answer.status, answer.body)
@@ -164,6 +164,13 @@ def _refuse_by_fault(fault: str | None) -> None:
 
 def _outage() -> StripeError:
     return StripeError("An unknown error occurred", status=500, kind="api_error")
+
+
+def _pause(world: World, request: flask.Request, kind: str) -> bool:
+    """Wait until a test lets this call go; whether it is to go on."""
+    key = request.headers.get("Idempotency-Key", "")
+    port = int(request.environ.get("REMOTE_PORT", 0))
+    return world.faults.pause(kind, request.method, request.path, key=key, port=port)
 
 
 def _cut(request: flask.Request) -> flask.Response:

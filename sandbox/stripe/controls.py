@@ -136,9 +136,22 @@ def _add_faults(blueprint: flask.Blueprint, world: World) -> None:
 
     @blueprint.delete("/faults")
     def clear() -> dict[str, Any]:
-        """All calls succeed again."""
+        """All calls succeed again, those that wait included."""
         world.faults.clear()
         return {"planted": None}
+
+    @blueprint.get("/paused")
+    def paused() -> dict[str, Any]:
+        """The calls that a `pause` holds, with their idempotency key and their client's port."""
+        return {"data": world.faults.paused()}
+
+    @blueprint.post("/paused/<int:number>")
+    def let_go(number: int) -> dict[str, Any]:
+        """Let a call go on, or with `outcome=drop` cut it off: before its effect, or after it."""
+        outcome = flask.request.form.get("outcome", faults.GO)
+        if outcome not in (faults.GO, faults.DROP):
+            flask.abort(400, f"outcome must be {faults.GO} or {faults.DROP}")
+        return {"let_go": world.faults.let_go(number, outcome)}
 
 
 def _add_stats(blueprint: flask.Blueprint, world: World) -> None:

@@ -1,6 +1,7 @@
 """What a test may choose: which events come, by which secret, in which version, and to whom."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,50 @@ def test_an_outage_lasts_until_it_is_cleared(sandbox: SandboxServer, client: Cli
     control(sandbox, "faults", "DELETE")
     assert client.v1.customers.list().data == []
     client.v1.customers.create()
+
+
+def paused_call(sandbox: SandboxServer, client: Client) -> tuple[dict, threading.Thread, list]:
+    """A call that a pause holds: what is shown of it, its thread, and what came of it."""
+    came: list = []
+
+    def call() -> None:
+        try:
+            came.append(client.v1.customers.create(options={"idempotency_key": "k1"}).id)
+        except stripe.APIConnectionError as cut:
+            came.append(type(cut))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    [shown] = until(lambda: control(sandbox, "paused", "GET")["data"])
+    return shown, thread, came
+
+
+@pytest.mark.parametrize("kind", ["pause", "pause_after"])
+@pytest.mark.parametrize("outcome", ["go", "drop"])
+def test_a_paused_call_waits_before_or_after_its_effect_until_it_is_let_go(
+    sandbox: SandboxServer, client: Client, kind: str, outcome: str
+):
+    control(sandbox, "faults", kind=kind, method="POST", path="/v1/customers")
+    shown, thread, came = paused_call(sandbox, client)
+    assert (shown["kind"], shown["method"], shown["key"]) == (kind, "POST", "k1")
+    assert shown["port"] > 0
+    done = [one.id for one in client.v1.customers.list().data]
+    assert len(done) == (kind == "pause_after")
+    assert came == []
+
+    assert control(sandbox, f"paused/{shown['id']}", outcome=outcome) == {"let_go": True}
+    thread.join(10)
+
+    made = [one.id for one in client.v1.customers.list().data]
+    assert len(made) == (outcome == "go" or kind == "pause_after")
+    assert came == (made if outcome == "go" else [stripe.APIConnectionError])
+    assert control(sandbox, "paused", "GET")["data"] == []
+    assert control(sandbox, f"paused/{shown['id']}") == {"let_go": False}
+
+
+def test_clearing_the_faults_lets_go_what_is_paused(sandbox: SandboxServer, client: Client):
+    control(sandbox, "faults", kind="pause")
+    _, thread, came = paused_call(sandbox, client)
+    control(sandbox, "faults", "DELETE")
+    thread.join(10)
+    assert [one.id for one in client.v1.customers.list().data] == came
