@@ -37,7 +37,7 @@ def mirror(subscription: Subscription, invoices: Iterable[gateway.Invoice]) -> l
         unique_fields=["stripe_invoice_id"],
         update_fields=_CHANGING,
     )
-    news = (_news(known.get(invoice.id), invoice) for invoice in fresh)
+    news = (_news(subscription, known.get(invoice.id), invoice) for invoice in fresh)
     return [one for one in news if one]
 
 
@@ -70,12 +70,16 @@ def _differs(known: Invoice | None, row: Invoice) -> bool:
     return known is None or any(getattr(known, n) != getattr(row, n) for n in _CHANGING)
 
 
-def _news(known: Invoice | None, invoice: gateway.Invoice) -> News | None:
-    tried = known.attempts if known else 0
+def _news(
+    subscription: Subscription, known: Invoice | None, invoice: gateway.Invoice
+) -> News | None:
+    """Say what is new; of a switch that waits for its payment its own page and mail tell."""
+    tried, wished = known.attempts if known else 0, invoice.reason == "subscription_update"
     if invoice.status == OPEN and invoice.attempts > tried:
-        return News(FAILED, invoice)
+        owes = subscription.status not in (Subscription.Status.ACTIVE, Subscription.Status.TRIALING)
+        return News(FAILED, invoice) if owes or not wished else None
     if invoice.status == PAID and known is not None and known.status == OPEN and tried:
-        return News(RECOVERED, invoice)
+        return None if wished else News(RECOVERED, invoice)
     return None
 
 
