@@ -1,5 +1,6 @@
 """The inbox: what is believed, what is fetched, how often, and what waits when Stripe is busy."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
@@ -17,7 +18,7 @@ HOUR, GRACE = timedelta(hours=1), timedelta(days=7)
 
 
 @pytest.fixture
-def renewed(journey: Journey) -> Journey:
+def renewed(journey: Journey) -> Iterator[Journey]:
     """Somebody whose first renewal was paid at Stripe, and of which we have heard nothing."""
     journey.subscribes()
     journey.teller.news()
