@@ -36,7 +36,7 @@ from connectivity.notices.models import Notice
 from sandbox.stripe.webhooks import secrets_of, signature
 from tests.factories import Car
 from tests.journeys.telling import Teller
-from tests.journeys.wires import post_webhook
+from tests.journeys.wires import post_webhook, remembered_reads
 from tests.journeys.world import SWEEPS, World
 
 # What differs between two ways to one state, or follows from the rest: row numbers, how often
@@ -63,7 +63,7 @@ class Branches:
         """Undo at the end all that is tried within. See Note [Back to where we were]."""
         root: Any = transaction.atomic()
         root._from_testcase = True  # The product's own durable transactions may begin within.
-        with root:
+        with remembered_reads(), root:
             try:
                 yield
             finally:
@@ -110,10 +110,13 @@ class Branches:
             finally:
                 self._world._traveller.move_to(now, tick=False)
 
-    def state(self, teller: Teller, car: Car) -> dict[str, list[str]]:
+    def state(self) -> dict[str, list[str]]:
         """All that the product knows and has told, but for what is accidental."""
-        found = {model.__name__: _rows(model) for model in TOLD}
-        return {**found, "verdict": [str(teller.verdict(car))]}
+        return {model.__name__: _rows(model) for model in TOLD}
+
+    def end(self, teller: Teller, car: Car) -> dict[str, list[str]]:
+        """The state, and what the car is told in it."""
+        return {**self.state(), "verdict": [str(teller.verdict(car))]}
 
     def _forget(self) -> None:
         del mail.outbox[self._letters :]
