@@ -11,7 +11,7 @@ from billing import catalog, gateway
 from billing.gateway import customers
 from billing.models import CatalogRevision, DomainEvent, StripePrice
 
-FIRST = Path(__file__).parent / "catalog.json"
+SHIPPED = Path(__file__).parent / "catalog.json"
 
 
 def publish(document: dict[str, Any], *, now: datetime) -> catalog.Catalog:
@@ -28,7 +28,16 @@ def publish(document: dict[str, Any], *, now: datetime) -> catalog.Catalog:
 def publish_first(*, now: datetime) -> None:
     """Publish what the repository sells, unless something was published before."""
     if not CatalogRevision.objects.exists():
-        publish(json.loads(FIRST.read_text()), now=now)
+        publish(json.loads(SHIPPED.read_text()), now=now)
+
+
+def publish_shipped(*, now: datetime) -> bool:
+    """Publish what the repository sells, unless it was published before; whether it was not."""
+    shipped = json.loads(SHIPPED.read_text())
+    if CatalogRevision.objects.filter(document=shipped).exists():
+        return False
+    publish(shipped, now=now)
+    return True
 
 
 def sync(sold: catalog.Catalog) -> list[str]:

@@ -1,19 +1,20 @@
-"""`manage.py sync_catalog`: sees that Stripe knows the prices of the published catalogue."""
+"""`manage.py sync_catalog`: publishes a catalogue that came with this version, and its prices."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import gateway, offers, queries
+from billing import clock, gateway, offers, queries
 
 
 class Command(BaseCommand):
     """Safe to repeat."""
 
-    help = "Makes the published catalogue's prices known to Stripe; safe to repeat."
+    help = "Publishes the catalogue of this version and has Stripe know its prices; safe to repeat."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Run it."""
+        offers.publish_shipped(now=clock.now())
         sold = queries.catalog()
         try:
             made = offers.sync(sold)

@@ -29,7 +29,7 @@ def test_an_emptied_mirror_is_filled_from_stripe_and_nothing_is_made(stripe: Str
 
 
 def test_a_changed_price_is_a_new_one_and_the_old_keeps_its_plan(stripe: Stripe) -> None:
-    document = json.loads(offers.FIRST.read_text())
+    document = json.loads(offers.SHIPPED.read_text())
     document["prices"][0]["unit_amount"] = 1200
     old = StripePrice.objects.get(lookup_key=MONTHLY)
     sold = offers.publish(document, now=clock.now())
@@ -45,7 +45,7 @@ def test_a_changed_price_is_a_new_one_and_the_old_keeps_its_plan(stripe: Stripe)
 
 
 def test_publishing_counts_up(stripe: Stripe) -> None:
-    document = json.loads(offers.FIRST.read_text())
+    document = json.loads(offers.SHIPPED.read_text())
     assert offers.publish(document, now=clock.now()).revision == 2
     assert queries.catalog().revision == 2
     offers.publish_first(now=clock.now())
@@ -61,3 +61,17 @@ def test_the_command_says_when_stripe_is_away(stripe: Stripe) -> None:
     stripe.control("faults", kind="error", times=9)
     with pytest.raises(CommandError, match="Run it again later"):
         call_command("sync_catalog")
+
+
+def test_a_catalogue_that_comes_with_a_new_version_is_published_once(stripe: Stripe) -> None:
+    older = {**queries.catalog_document()[1], "prices": []}
+    CatalogRevision.objects.all().delete()
+    offers.publish(older, now=clock.now())
+
+    call_command("sync_catalog")
+    assert len(queries.catalog().prices) == 6
+    assert queries.catalog().revision == 2
+
+    offers.publish(older, now=clock.now())  # Somebody sells nothing, on purpose.
+    call_command("sync_catalog")
+    assert queries.catalog().revision == 3

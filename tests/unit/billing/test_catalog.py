@@ -6,9 +6,9 @@ from copy import deepcopy
 import pytest
 
 from billing.catalog import CatalogInvalid, parse
-from billing.offers import FIRST
+from billing.offers import SHIPPED
 
-DOCUMENT = json.loads(FIRST.read_text())
+DOCUMENT = json.loads(SHIPPED.read_text())
 
 
 def test_the_first_catalogue_sells_premium_for_ten_dollars_or_a_hundred() -> None:
