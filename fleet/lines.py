@@ -38,20 +38,27 @@ def billing(entry: Entry, state: str, now: datetime) -> Line:
     icon, tone, headline, text = _BILLING[state]
     if state in FREE_TO_BUY and entry.hindrance:
         text = hindrance(entry.hindrance)
-    text = _special(standing, state) or text
+    text = _special(standing, state, now) or text
     values = _values(standing, now)
     return Line(icon, tone, format_html(str(headline), **values), format_html(str(text), **values))
 
 
-def _special(standing: Standing, state: str) -> Promise | None:
+def _special(standing: Standing, state: str, now: datetime) -> Promise | None:
     """The sentence of a state in which something more is to be said, or less is known."""
     if state in _CHARGED:
         if standing.next_charge_at is None:
             return _UNKNOWN_CHARGE
         return _DISPUTED if standing.disputed else _discounted(standing, state)
     if state == "past_due":
-        return _NO_RETRY if standing.retry_at is None else None
+        return _failed(standing, now)
     return _UNPAID_AMOUNT if state == "unpaid" and standing.open_amount is not None else None
+
+
+def _failed(standing: Standing, now: datetime) -> Promise | None:
+    access, retried = standing.grant_ends_at, standing.retry_at is not None
+    if access is not None and access <= now:
+        return _RETRY_AFTER_GRACE if retried else _NO_RETRY_AFTER_GRACE
+    return None if retried else _NO_RETRY
 
 
 def _discounted(standing: Standing, state: str) -> Promise | None:
@@ -116,6 +123,14 @@ _DISPUTED = gettext_lazy(
     "paid. If that was a mistake, tell your bank."
 )
 _NO_RETRY = gettext_lazy("Premium stays on until {access}. Update your card, or pay the invoice.")
+_RETRY_AFTER_GRACE = gettext_lazy(
+    "What was paid ended on {access}. We try the card again on {retry}; a payment switches "
+    "Premium back on."
+)
+_NO_RETRY_AFTER_GRACE = gettext_lazy(
+    "What was paid ended on {access}. Update your card, or pay the invoice, to switch Premium "
+    "back on."
+)
 _UNPAID_AMOUNT = gettext_lazy("Pay the open invoice of {due} to switch Premium back on.")
 _BILLING: dict[str, _Sentences] = {
     "none": (

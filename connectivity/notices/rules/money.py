@@ -4,14 +4,20 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from billing import events
 from connectivity.notices.rules.mail import Mail, about
 
 _RUNNING = frozenset({"active", "trialing", "ending", "past_due"})
 
 
 def failed(event: Any, now: datetime) -> Iterator[Mail]:
-    """A charge did not come: what the payer can do, and until when Premium stays."""
+    """A charge did not come: what the payer can do, and until when Premium stays.
+
+    If that has ended the subscription, its end is told, and no payment can bring it back.
+    """
     for told in about(event, now):
+        if _ended(event):
+            return
         retry = told.until(told.fact("retry_at"))
         template = "payment_failed" if retry else "payment_failed_last"
         if told.fact("action_required"):
@@ -24,6 +30,11 @@ def failed(event: Any, now: datetime) -> Iterator[Mail]:
             premium=told.premium,
             pay_url=told.fact("pay_url") or "",
         )
+
+
+def _ended(event: Any) -> bool:
+    past = events.of_subscription(event.data.get("subscription", ""), event.subject_id)
+    return any(kind == "subscription_canceled" for kind, _ in past)
 
 
 def recovered(event: Any, now: datetime) -> Iterator[Mail]:
