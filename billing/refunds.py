@@ -20,7 +20,8 @@ def give_back(
     """End a subscription, then give back what pays for the time after `ended_at` (Unix seconds).
 
     With `full`, all of the last payment. The end comes first, so that no renewal slips in between;
-    it is the same call as that of the intent to cancel. What was given back before is left out,
+    it is the same call as that of the intent to cancel. A renewal that slipped in before it, while
+    Stripe was away, goes back whole. What was given back before is left out,
     and what the intent with the key `wish` gave back is not given twice, however long ago that
     was; `key` is the one under which it is given now.
     """
@@ -28,12 +29,15 @@ def give_back(
     paid = _paid(subscription_id)
     if not paid:
         return {"amount": 0}
-    last, *earlier = paid
     if full:
-        made = [_refund(last, last.amount_paid, wish=wish, key=key)]
-    else:
-        made = [_refund(last, _unused(last, last.amount_paid, ended_at), wish=wish, key=key)]
-        made += _refund_credit(earlier, _unused(last, _credited(last), ended_at), wish, key)
+        return {"amount": _refund(paid[0], paid[0].amount_paid, wish=wish, key=key)}
+    made = []
+    while len(paid) > 1 and _begins_after(paid[0], ended_at):
+        made.append(_refund(paid[0], paid[0].amount_paid, wish=wish, key=key))
+        paid = paid[1:]
+    last, *earlier = paid
+    made.append(_refund(last, _unused(last, last.amount_paid, ended_at), wish=wish, key=key))
+    made += _refund_credit(earlier, _unused(last, _credited(last), ended_at), wish, key)
     return {"amount": sum(made)}
 
 
@@ -47,6 +51,12 @@ def unused(amount: int, starts_at: datetime, ends_at: datetime, at: int) -> int:
 def asked_by(made: gateway.Refund, wish: str) -> bool:
     """Whether an intent asked for this refund, under its own key or under one that followed it."""
     return made.key == wish or made.key.startswith(f"{wish}:")
+
+
+def _begins_after(invoice: gateway.Invoice, at: int) -> bool:
+    """Whether an invoice pays for nothing but what comes after that instant."""
+    begins = invoice.period_starts_at
+    return begins is not None and int(begins.timestamp()) >= at
 
 
 def _unused(invoice: gateway.Invoice, amount: int, at: int) -> int:

@@ -192,6 +192,23 @@ def test_no_renewal_slips_in_between_the_end_and_the_refund(
     assert charged - sum(given_back(stripe)) <= 1000
 
 
+def test_a_renewal_that_came_before_the_end_does_not_hide_what_was_unused_before_it(
+    stripe: Stripe, owner, car, moving_clock
+) -> None:
+    """Stripe was away for so long that the sold car's subscription was renewed once more."""
+    paid(stripe, owner, car)
+    moving_clock.advance(days=10)
+    sell(car, owner)
+    moving_clock.advance(days=22)
+    eventually(lambda: len(stripe.get("invoices?status=paid")["data"]) == 2)
+    for _ in range(2):
+        tasks.sweep()
+        moving_clock.advance(hours=2)
+    renewal, first = given_back(stripe)[::-1]
+    assert renewal == 1000
+    assert 640 <= first <= 680  # 20 of 30 days, or 21 of 31
+
+
 def test_who_buys_before_the_trial_begins_is_charged_after_it(stripe: Stripe, owner, car) -> None:
     now = clock.now().replace(microsecond=0)
     begins = now + timedelta(hours=12)
