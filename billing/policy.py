@@ -10,7 +10,8 @@ status only says whether seven days of grace follow.
 
 # Note [Time that was taken back]
 When a plan is changed, Stripe credits the rest of the old time on the invoice of the new: a line
-with a negative amount. Such time is not paid any more, even if it reaches further than the new.
+with a negative amount. Such time is not paid any more, even if it reaches further than the new. The
+same holds for what a pause gives back, which waits for the next invoice.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from billing.gateway import Invoice, Subscription
+from billing.gateway import Invoice, Line, Subscription
 
 GRACE = timedelta(days=7)
 Interval = tuple[datetime, datetime]
@@ -138,7 +139,7 @@ def paid_through(subscription: Subscription, money: Money = UNDISPUTED) -> datet
         for invoice in subscription.invoices
         if invoice.status == "paid" and invoice.id not in money.lost
     ]
-    ends = [*_covered(paid), *money.also]
+    ends = [*_covered(paid, subscription.credited), *money.also]
     if subscription.trial_ends_at:
         ends.append(subscription.trial_ends_at)
     return max(ends, default=None)
@@ -150,7 +151,10 @@ def grant_ends_at(subscription: Subscription, money: Money = UNDISPUTED) -> date
         subscription.status,
         paid=paid_through(subscription, money),
         ending=subscription.cancel_at is not None,
-        disputed=any(invoice.id in money.disputed for invoice in subscription.invoices),
+        # A lost one stops the renewal: there is nothing that grace could wait for.
+        disputed=any(
+            invoice.id in money.disputed | money.lost for invoice in subscription.invoices
+        ),
         ended_at=subscription.ended_at,
     )
 
@@ -172,7 +176,7 @@ def ends_at(
     return min(paid, ended_at or paid)
 
 
-def _covered(invoices: Iterable[Invoice]) -> list[datetime]:
+def _covered(invoices: Iterable[Invoice], credited: Iterable[Line]) -> list[datetime]:
     """The ends of the times that are paid; see Note [Time that was taken back]."""
     covered: list[Interval] = []
     for invoice in sorted(invoices, key=lambda invoice: (invoice.created_at, invoice.id)):
@@ -180,6 +184,8 @@ def _covered(invoices: Iterable[Invoice]) -> list[datetime]:
             if line.amount < 0:
                 covered = _without(covered, (line.starts_at, line.ends_at))
         covered += [(line.starts_at, line.ends_at) for line in invoice.lines if line.amount >= 0]
+    for line in credited:
+        covered = _without(covered, (line.starts_at, line.ends_at))
     return [end for _, end in covered]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import stripe
 
 from billing.gateway import client, values
-from billing.gateway.values import Invoice, Subscription
+from billing.gateway.values import Invoice, Line, Subscription
 
 
 def subscription(subscription_id: str) -> Subscription:
@@ -23,8 +23,21 @@ def subscription(subscription_id: str) -> Subscription:
             }
         )
         return values.subscription(
-            found, tuple(values.invoice(invoice) for invoice in invoices.auto_paging_iter())
+            found,
+            tuple(values.invoice(invoice) for invoice in invoices.auto_paging_iter()),
+            _credited(found) if found.status == "paused" else (),
         )
+
+
+def _credited(found: stripe.Subscription) -> tuple[Line, ...]:
+    """The time that a pause gave back, as credit that waits for an invoice which is yet to come."""
+    customer: Any = {"customer": values.id_of(found.customer), "pending": True, "limit": 100}
+    items = client.api().v1.invoice_items.list(customer)
+    return tuple(
+        values.item_line(item)
+        for item in items.auto_paging_iter()
+        if item.amount < 0 and values.subscription_of(item) == found.id
+    )
 
 
 def cancel_subscription(subscription_id: str, *, key: str) -> None:

@@ -110,7 +110,10 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription with its invoices, fetched at one moment."""
+    """A subscription with its invoices, fetched at one moment.
+
+    `credited` is time that was given back, and that no invoice shows yet.
+    """
 
     id: str
     customer: str
@@ -125,6 +128,7 @@ class Subscription:
     card_last4: str
     discount: Discount | None
     invoices: tuple[Invoice, ...]
+    credited: tuple[Line, ...] = ()
 
 
 def _at(seconds: int | None) -> datetime | None:
@@ -159,7 +163,9 @@ def session(value: Any) -> Session:
     )
 
 
-def subscription(value: Any, invoices: tuple[Invoice, ...]) -> Subscription:
+def subscription(
+    value: Any, invoices: tuple[Invoice, ...], credited: tuple[Line, ...] = ()
+) -> Subscription:
     """A subscription as Stripe's library gives it, with its invoices, as ours."""
     item = value["items"].data[0]
     card = getattr(value.default_payment_method, "card", None)
@@ -179,7 +185,24 @@ def subscription(value: Any, invoices: tuple[Invoice, ...]) -> Subscription:
         card_last4=card.last4 if card else "",
         discount=_discount(value.discounts),
         invoices=invoices,
+        credited=credited,
     )
+
+
+def item_line(item: Any) -> Line:
+    """An invoice item as Stripe's library gives it, as a line of ours."""
+    period = item.period
+    return Line(
+        starts_at=datetime.fromtimestamp(period.start, UTC),
+        ends_at=datetime.fromtimestamp(period.end, UTC),
+        amount=item.amount,
+    )
+
+
+def subscription_of(item: Any) -> str:
+    """The id of the subscription that an invoice item is about; empty if it is about none."""
+    details = item.parent.subscription_details if item.parent else None
+    return id_of(details.subscription) if details else ""
 
 
 def invoice(value: Any) -> Invoice:

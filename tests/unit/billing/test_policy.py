@@ -132,7 +132,13 @@ def test_a_payment_that_a_bank_took_back_pays_for_nothing() -> None:
     lost = Money(lost=frozenset({"in_1"}))
     assert policy.grant_ends_at(subscription("active", invoice()), lost) is None
     both = subscription("active", invoice(), NEXT)
-    assert policy.grant_ends_at(both, lost) == PAID + timedelta(days=31) + WEEK
+    assert policy.grant_ends_at(both, lost) == PAID + timedelta(days=31)  # It does not renew.
+
+
+def test_time_that_a_pause_gave_back_is_not_paid() -> None:
+    given_back = Line(PAID - timedelta(days=10), PAID, -333)
+    fetched = replace(subscription("paused", invoice()), credited=(given_back,))
+    assert policy.grant_ends_at(fetched) == PAID - timedelta(days=10)
 
 
 def test_what_was_paid_since_the_fetch_counts() -> None:
