@@ -21,13 +21,14 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from billing import gateway, invoices, policy, seats, subjects
 from billing.models import (
     Checkout,
     Customer,
     Dispute,
+    Intent,
     Invoice,
     StripePrice,
     Subscription,
@@ -115,12 +116,14 @@ def _record(
     *,
     now: datetime,
 ) -> None:
-    before = mirror.status
+    before, ended, looked_at = mirror.status, mirror.ends_at is not None, mirror.synced_at
     money = _money(mirror, fetched)
     _mirror(mirror, fetched, checkout, money, now=now)
     mirror.recorded_ticket = ticket
     mirror.save()
     news = invoices.mirror(mirror, fetched.invoices)
+    if before and ended != (mirror.ends_at is not None) and looked_at:
+        _tell_of_its_end(mirror, looked_at, now=now)
     if mirror.subject_id is not None:
         until = policy.grant_ends_at(fetched, money)
         seats.settle(mirror, mirror.subject_id, checkout, until, now=now)
@@ -179,6 +182,25 @@ def _discounted(fetched: gateway.Subscription) -> tuple[int | None, datetime | N
     full = fetched.price.unit_amount
     off = int((full * fetched.discount.percent / 100).to_integral_value(ROUND_HALF_UP))
     return max(0, full - off - fetched.discount.amount), fetched.discount.ends_at
+
+
+def _tell_of_its_end(mirror: Subscription, looked_at: datetime, *, now: datetime) -> None:
+    """Write down that its end was scheduled, or undone, on Stripe's pages.
+
+    Where our own wish has done it, the answer to that wish tells it, or will.
+    """
+    renews = mirror.ends_at is None
+    prefix = f"renewal:{mirror.stripe_subscription_id}:"
+    fresh = Q(answered_at=None) | Q(answered_at__gte=looked_at)
+    wishes = Intent.objects.filter(fresh, idempotency_key__startswith=prefix)
+    ours = any(
+        wish.request["renews"] == renews and not {"overtaken", "refused"} & set(wish.answer or ())
+        for wish in wishes
+    )
+    if mirror.status in Subscription.RENEWING and not ours:
+        paid = mirror.paid_through.isoformat() if mirror.paid_through else ""
+        kind = "renewal_resumed" if renews else "renewal_stopped"
+        seats.note(mirror, kind, now=now, paid_through=paid)
 
 
 def _tell(mirror: Subscription, news: invoices.News, *, now: datetime) -> None:

@@ -183,7 +183,7 @@ def test_an_end_that_the_portal_scheduled_is_undone_and_made_again(
         stop(car, owner)
         resume(car, owner)
         assert at_stripe(stripe)["cancel_at"] is None
-    assert events() == ["renewal_resumed", "renewal_resumed"]
+    assert events() == ["renewal_stopped", "renewal_resumed"] * 2
 
 
 def test_it_ends_at_the_paid_instant_and_not_a_second_before(
