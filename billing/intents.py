@@ -62,9 +62,15 @@ def perform(intent: Intent, *, now: datetime, patience: float = PATIENCE) -> Non
 
 
 def retry(intent: Intent, *, now: datetime) -> None:
-    """Make good a call that nobody waits for; one that is being made is left to its maker."""
+    """Make good a call that nobody waits for; one that is being made is left to its maker.
+
+    A refusal that was foreseen has had its consequence; any other is raised.
+    """
     try:
         perform(intent, now=now, patience=0)
+    except gateway.StripeRefused:
+        if not KINDS[Intent.Kind(intent.kind)].foresees_refusal:
+            raise
     except BeingMade:
         log.info("intent_is_being_made", intent=intent.pk, kind=intent.kind)
 

@@ -33,6 +33,11 @@ class Call:
     refused: Callable[[Facts, datetime], None] = _nothing
     find: Callable[[Facts, str], Facts | None] = _unknown
 
+    @property
+    def foresees_refusal(self) -> bool:
+        """Whether it is known what a refusal means; else somebody has to look into it."""
+        return self.refused is not _nothing
+
 
 def note(
     kind: str,

@@ -26,6 +26,7 @@ from django.test import override_settings
 from werkzeug.test import TestResponse
 
 import billing.tasks
+import connectivity.accounts.tasks
 import connectivity.notices.tasks
 import fleet.tasks
 from billing import clock, offers, queries
@@ -41,6 +42,7 @@ SWEEPS: tuple[Callable[[], Any], ...] = (
     billing.tasks.sweep,
     fleet.tasks.sweep,
     connectivity.notices.tasks.sweep,
+    connectivity.accounts.tasks.sweep,
 )
 # How long before it a charge is told of; the sweeps look for it from then on.
 FIRST_CHARGE_TOLD, YEARLY_CHARGE_TOLD = timedelta(days=8), timedelta(days=30)
@@ -164,7 +166,7 @@ def _wakes(now: datetime) -> Iterator[datetime]:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, *, at: datetime, record: Path) -> Iterator[World]:
+def opened(folder: Path, *, at: datetime, record: Path | None) -> Iterator[World]:
     """A world that begins at an instant, with the catalogue on sale; `record` keeps all exchanges.
 
     Only one is open at a time: the time and the gateway's client are the process's.

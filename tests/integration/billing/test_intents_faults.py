@@ -221,7 +221,7 @@ def test_a_page_that_became_too_old_is_closed_and_not_opened(stripe: Stripe, mov
     page = Checkout.objects.get()
     moving_clock.advance(minutes=40)
     with pytest.raises(gateway.StripeRefused):
-        intents.retry(call.intent, now=clock.now())
+        intents.perform(call.intent, now=clock.now())
     page.refresh_from_db()
     assert page.state == Checkout.State.EXPIRED
     assert not Seat.objects.exists()
@@ -232,7 +232,7 @@ def test_a_page_that_nobody_waits_for_any_more_is_never_opened(stripe: Stripe) -
     call = open_checkout(stripe)
     sell_the_car()
     with pytest.raises(gateway.StripeRefused, match="Nobody waits"):
-        intents.retry(call.intent, now=clock.now())
+        intents.perform(call.intent, now=clock.now())
     assert call.effects() == 0
     assert Checkout.objects.get().state == Checkout.State.EXPIRED
 
@@ -261,9 +261,22 @@ def test_closing_a_page_that_was_paid_in_the_meantime_is_refused(stripe: Stripe)
     fail(stripe, call, "drop")
     stripe.pay(url)
     with pytest.raises(gateway.StripeRefused, match="was paid"):
-        intents.retry(intent, now=clock.now())
+        intents.perform(intent, now=clock.now())
     page = Checkout.objects.get()
     assert page.check_at <= clock.now()
+
+
+def test_a_refusal_that_was_foreseen_is_no_failure_of_the_sweep(stripe: Stripe) -> None:
+    foreseen = open_checkout(stripe)
+    sell_the_car()
+    intents.retry(foreseen.intent, now=clock.now())
+    foreseen.intent.refresh_from_db()
+    assert "refused" in foreseen.intent.answer
+    unforeseen = refund_subscription(stripe)
+    unforeseen.intent.answer = {"refused": "charge_disputed"}
+    unforeseen.intent.save()
+    with pytest.raises(gateway.StripeRefused):
+        intents.retry(unforeseen.intent, now=clock.now())
 
 
 def test_of_ten_workers_at_once_one_makes_the_call_and_all_know_the_answer(
