@@ -12,6 +12,11 @@ status only says whether seven days of grace follow.
 When a plan is changed, Stripe credits the rest of the old time on the invoice of the new: a line
 with a negative amount. Such time is not paid any more, even if it reaches further than the new. The
 same holds for what a pause gives back, which waits for the next invoice.
+
+# Note [Time that was put off]
+When the next charge is put off (days that were added, a change at the paid end), Stripe calls all
+of the time until then a trial, and invoices it for nothing. It stands on the payment that was the
+last before it; with that payment gone for good, it is nobody's.
 """
 
 from collections.abc import Iterable
@@ -137,11 +142,14 @@ def paid_through(subscription: Subscription, money: Money = UNDISPUTED) -> datet
     paid = [
         invoice
         for invoice in subscription.invoices
-        if invoice.status == "paid" and invoice.id not in money.lost
+        if invoice.status == "paid"
+        and invoice.id not in money.lost
+        and not (_is_free(invoice) and _stands_on_lost(invoice.paid_through, subscription, money))
     ]
     ends = [*_covered(paid, subscription.credited), *money.also]
-    if subscription.trial_ends_at:
-        ends.append(subscription.trial_ends_at)
+    trial = subscription.trial_ends_at
+    if trial and not _stands_on_lost(trial, subscription, money):
+        ends.append(trial)
     return max(ends, default=None)
 
 
@@ -187,6 +195,21 @@ def _covered(invoices: Iterable[Invoice], credited: Iterable[Line]) -> list[date
     for line in credited:
         covered = _without(covered, (line.starts_at, line.ends_at))
     return [end for _, end in covered]
+
+
+def _is_free(invoice: Invoice) -> bool:
+    return not any(line.amount for line in invoice.lines)
+
+
+def _stands_on_lost(end: datetime | None, subscription: Subscription, money: Money) -> bool:
+    """Whether free time until `end` follows a lost payment; see Note [Time that was put off]."""
+    charged = [
+        (line.starts_at, invoice.created_at, invoice.id)
+        for invoice in subscription.invoices
+        for line in invoice.lines
+        if invoice.status == "paid" and line.amount > 0 and end and line.starts_at < end
+    ]
+    return bool(charged) and max(charged)[2] in money.lost
 
 
 def _without(covered: list[Interval], taken: Interval) -> list[Interval]:

@@ -10,8 +10,8 @@ and without that payment nothing changes. A shorter one, and any change while no
 
 # Note [What was shown is what is charged]
 A preview names an instant, and the change is made as of that very instant. An instant that is
-older than an hour, or to come, is shown anew instead. The same wish is the same intent: two clicks
-and two tabs are one call.
+older than an hour, or to come, is shown anew instead, and so is a price that is another one by now.
+The same wish is the same intent: two clicks and two tabs are one call.
 """
 
 from dataclasses import dataclass
@@ -98,7 +98,15 @@ def quote(*, payer: Any, subject_id: UUID, now: datetime) -> Quote:
     )
 
 
-def switch(*, payer: Any, subject_id: UUID, to: str, proration_date: int, now: datetime) -> bool:
+def switch(
+    *,
+    payer: Any,
+    subject_id: UUID,
+    to: str,
+    unit_amount: int,
+    proration_date: int,
+    now: datetime,
+) -> bool:
     """Switch to the price that was shown; False if it had been switched to already.
 
     Raises Stale, NotNow, Declined; StripeRefused; StripeAway when the wish is noted but not
@@ -112,7 +120,7 @@ def switch(*, payer: Any, subject_id: UUID, to: str, proration_date: int, now: d
         elif _has(mirror, to):
             return False
         else:
-            intent = _wish(mirror, to, proration_date, now=now)
+            intent = _wish(mirror, to, unit_amount, proration_date, now=now)
     try:
         intents.perform(intent, now=now)
     except StripeRefused as error:
@@ -222,15 +230,20 @@ def _quote(
     )
 
 
-def _wish(mirror: Subscription, to: str, proration_date: int, *, now: datetime) -> Intent:
+def _wish(
+    mirror: Subscription, to: str, unit_amount: int, proration_date: int, *, now: datetime
+) -> Intent:
     """Write down a new wish; one that was overtaken before its call was made is never called."""
     price, at_end = _other(mirror)
     shown_at = datetime.fromtimestamp(proration_date, UTC)
-    if price.lookup_key != to or not now - SHOWN_FOR <= shown_at <= now:
+    shown = (price.lookup_key, price.unit_amount) == (to, unit_amount)
+    if not shown or not now - SHOWN_FOR <= shown_at <= now:
         raise Stale("The amount is to be shown anew.")
     stripe_id = mirror.stripe_subscription_id
     earlier = _earlier(mirror)
     earlier.filter(answered_at=None).update(answered_at=now, answer={"overtaken": True})
+    # Stripe drops a change that waits for its payment for the next one: only that one is told.
+    earlier.filter(answer__pending=True).update(answer={"overtaken": True})
     request = {
         "subscription": stripe_id,
         "price": price.stripe_price_id,

@@ -3,13 +3,25 @@
 from datetime import UTC, datetime
 
 from billing.calls.call import Call, Facts, note
-from billing.gateway import changes, customers
+from billing.gateway import StripeRefused, changes, customers
+from billing.models import Intent
 
 
 def _switch(request: Facts, key: str) -> Facts:
+    _check_wanted(request["subscription"])
     at = datetime.fromtimestamp(request["proration_date"], UTC)
     made = changes.change_price(request["subscription"], request["price"], at, key=key)
     return _answer(made)
+
+
+def _check_wanted(stripe_id: str) -> None:
+    """Whoever has asked for its end meanwhile is not charged; that wish may wait for Stripe too."""
+    ends = Intent.objects.filter(idempotency_key=f"cancel:{stripe_id}")
+    stops = Intent.objects.filter(idempotency_key__startswith=f"renewal:{stripe_id}:")
+    newest = stops.order_by("-id").first()
+    waits = newest is not None and newest.answered_at is None and not newest.request["renews"]
+    if waits or ends.exists():
+        raise StripeRefused("Its end was asked for: its price is not changed any more.", "ending")
 
 
 def _find_switch(request: Facts, _key: str) -> Facts | None:
@@ -37,6 +49,7 @@ def note_switch(request: Facts, answer: Facts, now: datetime) -> None:
 
 
 def _switch_at_end(request: Facts, key: str) -> Facts:
+    _check_wanted(request["subscription"])
     ends_at = datetime.fromtimestamp(request["at"], UTC)
     changes.change_price_at_end(request["subscription"], request["price"], ends_at, key=key)
     return {}

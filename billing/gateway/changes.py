@@ -64,7 +64,7 @@ def preview_change(subscription_id: str, price: str, at: datetime) -> Preview:
 def change_price(subscription_id: str, price: str, at: datetime, *, key: str) -> Change:
     """Change the price as of that instant and charge the difference; unpaid, nothing changes."""
     with client.speaking():
-        found = client.api().v1.subscriptions.retrieve(subscription_id)
+        found = _going_on(subscription_id)
         terms: Any = {
             "items": [{"id": found["items"].data[0].id, "price": price}],
             "payment_behavior": "pending_if_incomplete",
@@ -90,16 +90,25 @@ def change_so_far(subscription_id: str) -> Change:
 def change_price_at_end(subscription_id: str, price: str, ends_at: datetime, *, key: str) -> None:
     """Change the price without a charge: the next one, at the end of the paid time, is by it.
 
-    What Stripe calls a trial is that paid time; without it, Stripe would begin a period now.
+    What Stripe calls a trial is that paid time; without it, Stripe would begin a period now. Time
+    that was added meanwhile stays.
     """
     with client.speaking():
-        found = client.api().v1.subscriptions.retrieve(subscription_id)
+        found = _going_on(subscription_id)
         terms: Any = {
             "items": [{"id": found["items"].data[0].id, "price": price}],
             "proration_behavior": "none",
-            "trial_end": int(ends_at.timestamp()),
+            "trial_end": max(int(ends_at.timestamp()), found.trial_end or 0),
         }
         client.api().v1.subscriptions.update(subscription_id, terms, {"idempotency_key": key})
+
+
+def _going_on(subscription_id: str) -> Any:
+    """Return a subscription; one that is ending is refused: nothing more is charged for it."""
+    found = client.api().v1.subscriptions.retrieve(subscription_id)
+    if found.cancel_at or found.cancel_at_period_end:
+        raise client.StripeRefused("It is ending: its price is not changed any more.", "ending")
+    return found
 
 
 def _change(subscription: Any) -> Change:

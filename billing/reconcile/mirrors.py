@@ -60,7 +60,7 @@ def _differences(
     paid = [
         invoice.paid_through
         for invoice in one.invoices
-        if invoice.status == "paid" and invoice.id not in lost
+        if invoice.status == "paid" and invoice.amount_paid and invoice.id not in lost
     ]
     pairs: list[tuple[str, Any, Any]] = [
         ("status", row.status, one.status),

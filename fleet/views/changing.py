@@ -16,7 +16,7 @@ from fleet import entries, words
 from fleet.views.pages import away, page
 
 log = logging.getLogger(__name__)
-LONGEST_INSTANT = 12  # digits
+LONGEST = 12  # digits
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,7 +32,8 @@ def switch(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
             payer=request.user,
             subject_id=vehicle_id,
             to=request.POST.get("to", ""),
-            proration_date=_instant(request.POST.get("proration_date", "")),
+            unit_amount=_number(request.POST.get("unit_amount", "")),
+            proration_date=_number(request.POST.get("proration_date", "")),
             now=now,
         )
     except switching.Stale:
@@ -68,9 +69,9 @@ def _show(request: HttpRequest, entry: entries.Entry, *, now: datetime) -> HttpR
     return render(request, "garage/switch.html", context)
 
 
-def _instant(text: str) -> int:
-    """The instant that the form kept; nonsense is as old as can be, so it is shown anew."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < LONGEST_INSTANT else 0
+def _number(text: str) -> int:
+    """A number that the form kept; nonsense is none that was ever shown, so it is shown anew."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < LONGEST else 0
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -47,7 +47,8 @@ def give_card(stripe: Stripe, name: str) -> None:
 
 def form_of(answer) -> dict[str, str]:
     quote = answer.context["quote"]
-    return {"to": quote.to, "proration_date": str(quote.proration_date)}
+    shown = {"to": quote.to, "unit_amount": str(quote.unit_amount)}
+    return shown | {"proration_date": str(quote.proration_date)}
 
 
 def kinds() -> list[str]:

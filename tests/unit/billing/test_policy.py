@@ -155,3 +155,26 @@ def test_the_document_shows_the_table() -> None:
     rows = [f"| {rule.case} | {rule.until} | {rule.told} |" for rule in policy.POLICY]
     shown = [row for row in DOCUMENT.read_text().splitlines() if row.startswith("| ")]
     assert shown[1:] == rows
+
+
+def test_time_that_was_put_off_falls_with_the_payment_it_stands_on() -> None:
+    """As after a change at the paid end, or days that were added: a trial, invoiced for nothing."""
+    later = PAID + WEEK
+    put_off = invoice("paid", line(HALF, later, 0), name="in_2", at=HALF)
+    it = subscription("trialing", invoice(), put_off, trial_ends_at=later)
+    assert policy.grant_ends_at(it) == later + WEEK
+    assert policy.grant_ends_at(it, Money(lost=frozenset({"in_1"}))) is None
+
+    after = replace(NEXT, id="in_0", created_at=START - WEEK, lines=(line(START - WEEK, START),))
+    older = subscription("trialing", after, invoice(), put_off, trial_ends_at=later)
+    assert policy.paid_through(older, Money(lost=frozenset({"in_0"}))) == later
+
+
+def test_a_first_trial_does_not_fall_with_the_payment_after_it() -> None:
+    it = subscription("active", invoice(), trial_ends_at=START)
+    assert policy.paid_through(it, Money(lost=frozenset({"in_1"}))) == START
+
+
+def test_a_lost_payment_for_a_change_leaves_what_the_old_period_pays_for() -> None:
+    it = subscription("active", invoice(), TO_YEARLY)
+    assert policy.paid_through(it, Money(lost=frozenset({"in_2"}))) == PAID
