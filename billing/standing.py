@@ -175,7 +175,9 @@ def _state(subscription: Subscription, *, paid: bool, now: datetime) -> str:
         return "ended"  # Stripe has not told yet, but there is nothing left to undo.
     if subscription.status == Subscription.Status.TRIALING and paid and not subscription.ends_at:
         return "active"
-    if subscription.status in Subscription.RENEWING and subscription.ends_at:
+    # What is past due and ends goes on being tried: nothing is paid that could be kept until then.
+    owes = subscription.status == Subscription.Status.PAST_DUE
+    if subscription.status in Subscription.RENEWING and subscription.ends_at and not owes:
         return "ending"
     return WORDS.get(subscription.status, "ended")
 

@@ -142,8 +142,14 @@ def test_cancelled_in_the_portal_while_webhooks_are_late(paying: Journey) -> Non
 
 
 def past_due(journey: Journey) -> None:
-    """The renewal is declined."""
+    """The renewal is declined, and a day passes."""
     updates_card(journey.owner, journey.car, FAILS_LATER)
+    declined(journey)
+    journey.goes_to(at("2027-04-02 18:00"))
+
+
+def declined(journey: Journey) -> None:
+    """The renewal is declined."""
     journey.expect()
     journey.goes_to(APRIL + DRAFT)
     journey.expect(
@@ -154,7 +160,6 @@ def past_due(journey: Journey) -> None:
         mails=["payment_failed"],
         charges=["$10.00 declined"],
     )
-    journey.goes_to(at("2027-04-02 18:00"))
 
 
 def expect_recovered(journey: Journey) -> None:
@@ -203,6 +208,58 @@ def test_a_card_that_is_no_better_changes_nothing(paying: Journey) -> None:
 
     form.presses("Save card", **card(ASKS)).presses("Confirm")
     expect_recovered(paying)
+
+
+@pytest.fixture
+def owing(paying: Journey) -> Journey:
+    """Cancelled in the portal just after the renewal was declined, on a page from before."""
+    updates_card(paying.owner, paying.car, FAILS_LATER)
+    paying.goes_to(APRIL + DRAFT / 2)
+    visit = portal(paying)
+    declined(paying)
+    visit.presses("Cancel subscription")
+    paying.expect(
+        events=[fact("renewal_stopped", paid_through=APRIL), fact("grant_changed", ends_at=APRIL)],
+        grants=[Given("subscription", BEGIN, APRIL)],
+        car=STANDARD,
+    )
+    shown = sees_car(paying.owner, paying.car).text
+    assert "What was paid ended on Apr 1, 2027. We try the card again on Apr 4, 2027" in shown
+    return paying
+
+
+def test_cancelled_in_the_portal_while_a_payment_is_missing_then_ended(owing: Journey) -> None:
+    owing.goes_to(at("2027-04-02 18:00"))
+
+    shown = owing.cancels()
+
+    owing.expect(
+        events=[fact("renewal_stopped", paid_through=""), "subscription_canceled"],
+        mails=["cancel_scheduled"],
+    )
+    assert "Your subscription has ended" in shown
+    assert "your card is not tried again" in letter(owing.owner)
+    owing.goes_to(at("2027-06-01 09:00"))
+    owing.expect()
+
+
+def test_cancelled_in_the_portal_while_a_payment_is_missing_then_paid(owing: Journey) -> None:
+    back = updates_card(owing.owner, owing.car, GOOD)
+
+    owing.expect(
+        events=[
+            fact("grant_changed", ends_at=MAY),
+            "subscription_active",
+            "payment_recovered",
+        ],
+        mails=["payment_recovered"],
+        charges=["$10.00"],
+        grants=[Given("subscription", BEGIN, MAY)],
+        car=premium(until=MAY),
+    )
+    assert "Ends on May 1, 2027" in back.text
+    owing.at_boundary(MAY, before="premium", after="standard")
+    owing.expect(events=["subscription_canceled"], mails=["premium_ended"], car=STANDARD)
 
 
 def test_a_cancellation_during_the_factory_trial(journey: Journey) -> None:

@@ -6,12 +6,18 @@ from typing import Any
 
 from billing import queries
 from billing.catalog import Price
-from connectivity.notices.rules.mail import About, Mail, about, page
+from connectivity.notices.rules.mail import About, Mail, about, at, page
 
 
 def renewal_changed(event: Any, now: datetime) -> Iterator[Mail]:
-    """The payer has stopped the renewal, or wants it again."""
+    """The payer has stopped the renewal, or wants it again.
+
+    Where nothing is paid any more, and the card is still tried, `payment_failed` tells how it is.
+    """
     for told in about(event, now):
+        paid = at(told.fact("paid_through"))
+        if paid is not None and paid < event.at:
+            return
         yield told.mail(
             "cancel_scheduled" if event.kind == "renewal_stopped" else "renewal_resumed",
             amount=told.price,
