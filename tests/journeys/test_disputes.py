@@ -193,15 +193,7 @@ def test_webhooks_of_a_dispute_out_of_order_and_doubled(
     there = list(permutations(range(4)))[turn]
     order = [*there, *reversed(there)]
     paying.world.webhooks.deliver(
-        which=[
-            "charge.dispute.created",
-            "charge.dispute.funds_withdrawn",
-            "charge.dispute.closed",
-            "charge.dispute.funds_reinstated",
-        ],
-        order=lambda each: [
-            list(each)[place] for place in [*orders[turn], *reversed(orders[turn])]
-        ],
+        which=DISPUTE_EVENTS, order=lambda each: [each[place] for place in order]
     )
     paying.world.webhooks.flow()
     paying.world.settle()
