@@ -23,7 +23,7 @@ from decimal import ROUND_HALF_UP
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from billing import gateway, invoices, policy, seats, subjects
+from billing import gateway, invoices, policy, seats, subjects, wishes
 from billing.models import (
     Checkout,
     Customer,
@@ -116,21 +116,25 @@ def _record(
     *,
     now: datetime,
 ) -> None:
-    before, ended, looked_at = mirror.status, mirror.ends_at is not None, mirror.synced_at
+    before, ended, seen = mirror.status, mirror.ends_at is not None, mirror.recorded_ticket
     money = _money(mirror, fetched)
     _mirror(mirror, fetched, checkout, money, now=now)
     mirror.recorded_ticket = ticket
     mirror.save()
     news = invoices.mirror(mirror, fetched.invoices)
-    if before and ended != (mirror.ends_at is not None) and looked_at:
-        _tell_of_its_end(mirror, looked_at, now=now)
+    if before and ended != (mirror.ends_at is not None):
+        _tell_of_its_end(mirror, seen, now=now)
     if mirror.subject_id is not None:
         until = policy.grant_ends_at(fetched, money)
         seats.settle(mirror, mirror.subject_id, checkout, until, now=now)
     if before != mirror.status:
         seats.note(mirror, f"subscription_{mirror.status}", now=now, before=before)
+    late = _paid_after_its_end(fetched)
+    for invoice in late:
+        _pay_back(mirror, invoice, now=now)
     for one in news:
-        _tell(mirror, one, now=now)
+        if one.invoice not in late:
+            _tell(mirror, one, now=now)
 
 
 def _money(mirror: Subscription, fetched: gateway.Subscription) -> policy.Money:
@@ -184,14 +188,15 @@ def _discounted(fetched: gateway.Subscription) -> tuple[int | None, datetime | N
     return max(0, full - off - fetched.discount.amount), fetched.discount.ends_at
 
 
-def _tell_of_its_end(mirror: Subscription, looked_at: datetime, *, now: datetime) -> None:
+def _tell_of_its_end(mirror: Subscription, seen: int, *, now: datetime) -> None:
     """Write down that its end was scheduled, or undone, on Stripe's pages.
 
-    Where our own wish has done it, the answer to that wish tells it, or will.
+    Where our own wish has done it, the answer to that wish tells it, or will. It is such a wish if
+    the ticket `seen` before, with which the mirror was recorded, could not show what it did.
     """
     renews = mirror.ends_at is None
     prefix = f"renewal:{mirror.stripe_subscription_id}:"
-    fresh = Q(answered_at=None) | Q(answered_at__gte=looked_at)
+    fresh = Q(answered_at=None) | Q(answer__ticket__gte=seen)
     wishes = Intent.objects.filter(fresh, idempotency_key__startswith=prefix)
     ours = any(
         wish.request["renews"] == renews and not {"overtaken", "refused"} & set(wish.answer or ())
@@ -201,6 +206,30 @@ def _tell_of_its_end(mirror: Subscription, looked_at: datetime, *, now: datetime
         paid = mirror.paid_through.isoformat() if mirror.paid_through else ""
         kind = "renewal_resumed" if renews else "renewal_stopped"
         seats.note(mirror, kind, now=now, paid_through=paid)
+
+
+def _paid_after_its_end(fetched: gateway.Subscription) -> list[gateway.Invoice]:
+    """What was paid when it had ended: an invoice that was left open keeps its page at Stripe."""
+    end = fetched.ended_at
+    return [
+        invoice
+        for invoice in fetched.invoices
+        if end and invoice.paid_at and invoice.paid_at > end and invoice.amount_paid
+    ]
+
+
+def _pay_back(mirror: Subscription, invoice: gateway.Invoice, *, now: datetime) -> None:
+    """Have a payment go back for which there is nothing to give; what follows tells of it."""
+    request = {
+        "invoice": invoice.id,
+        "subscription": mirror.stripe_subscription_id,
+        "amount": invoice.amount_paid,
+        "currency": invoice.currency,
+        "reason": "It was paid after the subscription had ended.",
+        "actor": None,
+    }
+    key = f"refund:{invoice.id}:paid-after-its-end"
+    wishes.record(Intent.Kind.REFUND_INVOICE, key, request, now=now)
 
 
 def _tell(mirror: Subscription, news: invoices.News, *, now: datetime) -> None:

@@ -60,6 +60,7 @@ class Invoice:
     lines: tuple[Line, ...]
     hosted_url: str
     pdf_url: str
+    paid_at: datetime | None = None
 
     @property
     def period_starts_at(self) -> datetime | None:
@@ -224,6 +225,7 @@ def invoice(value: Any) -> Invoice:
         lines=tuple(_line(line) for line in value.lines.data if _is_subscription_line(line)),
         hosted_url=value.hosted_invoice_url or "",
         pdf_url=value.invoice_pdf or "",
+        paid_at=_at(value.status_transitions.paid_at),
     )
 
 

@@ -5,10 +5,11 @@ import copy
 import pytest
 
 from billing import offers, queries
-from billing.models import CatalogRevision, Intent
-from tests.journeys.browsing import Visit, sees_car
+from billing.models import CatalogRevision, Intent, Invoice
+from tests.journeys.browsing import Visit, card, opens, sees_car, updates_card
 from tests.journeys.dashboard import Dashboard
 from tests.journeys.journey import MONTHLY, YEARLY, Journey
+from tests.journeys.people import FAILS_LATER, GOOD
 from tests.journeys.telling import STANDARD, Given, at, fact, premium
 
 BEGIN, APRIL = at("2027-03-01 09:00"), at("2027-04-01 09:00")
@@ -124,3 +125,38 @@ def test_a_switch_that_stripe_did_not_hear_is_not_made_after_a_cancel(
     assert Intent.objects.get(kind="switch_price").answer == {"refused": "ending"}
     monthly.goes_to(at("2027-05-01 12:00"))
     monthly.expect(events=["subscription_canceled"], mails=["premium_ended"], car=STANDARD)
+
+
+def test_what_is_paid_after_the_end_goes_back(monthly: Journey) -> None:
+    """Stripe's page of an invoice that was left open still takes money for what has ended."""
+    updates_card(monthly.owner, monthly.car, FAILS_LATER)
+    monthly.goes_to(at("2027-04-02 12:00"))
+    monthly.expect(
+        events=["subscription_past_due", "payment_failed"],
+        mails=["payment_failed"],
+        charges=["$10.00 declined"],
+    )
+    monthly.cancels()
+    monthly.expect(
+        events=[
+            fact("renewal_stopped", paid_through=""),
+            fact("grant_changed", ends_at=APRIL),
+            "subscription_canceled",
+        ],
+        mails=["cancel_scheduled"],
+        grants=[Given("subscription", BEGIN, APRIL)],
+        car=STANDARD,
+    )
+    monthly.goes_to(at("2027-04-03 12:00"))
+
+    left_open = opens(monthly.owner, Invoice.objects.get(status="open").hosted_url)
+    left_open.presses("Pay invoice ($10.00)", **card(GOOD))
+
+    monthly.expect(
+        events=[fact("refunded", amount=1000, currency="usd")],
+        mails=["refunded"],
+        charges=["$10.00"],
+        refunds=["$10.00"],
+    )
+    monthly.goes_to(at("2027-05-02 12:00"))
+    monthly.expect()
