@@ -142,7 +142,7 @@ def test_switching_is_to_what_is_offered_now(journey: Journey) -> None:
     end = at("2028-03-10 12:00") + GRACE
     journey.expect(
         events=[
-            fact("switched", amount=11294, **{"from": MONTHLY}, to=YEARLY),
+            fact("switched", amount=11294, currency="usd", to=YEARLY),
             fact("grant_changed", ends_at=end),
         ],
         mails=["switched"],

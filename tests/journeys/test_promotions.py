@@ -13,11 +13,12 @@ BEGIN = at("2027-03-01 09:00")
 GRACE, DRAFT = timedelta(days=7), timedelta(hours=1)
 
 
-def hand_out(code: str, **terms: Any) -> str:
+def hand_out(code: str, **chosen: Any) -> None:
     """What marketing does in Stripe's dashboard: a coupon, and a code for it."""
-    coupon = client.api().v1.coupons.create({"name": "Spring", **terms})
+    terms: Any = {"name": "Spring", **chosen}
+    coupon = client.api().v1.coupons.create(terms)
     promotion: Any = {"type": "coupon", "coupon": coupon.id}
-    return client.api().v1.promotion_codes.create({"promotion": promotion, "code": code}).id
+    client.api().v1.promotion_codes.create({"promotion": promotion, "code": code})
 
 
 def goes_to_pay(journey: Journey, price: str = MONTHLY) -> Visit:

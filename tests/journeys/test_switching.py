@@ -1,6 +1,7 @@
 """From monthly to yearly and back: what is shown first is what is charged, to the cent."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from tests.journeys.telling import STANDARD, Given, at, fact, premium
 BEGIN, APRIL = at("2027-03-01 09:00"), at("2027-04-01 09:00")
 SHOWN = at("2027-03-10 12:00")
 GRACE, DRAFT, HOUR = timedelta(days=7), timedelta(hours=1), timedelta(hours=1)
-TO_YEARLY = {"from": MONTHLY, "to": YEARLY}
-TO_MONTHLY = {"from": YEARLY, "to": MONTHLY}
+TO_YEARLY: dict[str, Any] = {"from": MONTHLY, "to": YEARLY}
+TO_MONTHLY: dict[str, Any] = {"from": YEARLY, "to": MONTHLY}
 # 21 days and 21 hours of March are left of 31 days for $10: that is $7.06.
 PAY, DUE, CREDIT = "Pay $92.94 and switch", "$92.94", "$7.06"
 
@@ -213,7 +214,7 @@ def test_declined_and_let_be_it_goes_on_by_the_month(monthly: Journey) -> None:
     )
 
 
-def switch_at_the_end(journey: Journey, period: str, end: datetime, **prices: str) -> Visit:
+def switch_at_the_end(journey: Journey, period: str, end: datetime, **prices: Any) -> Visit:
     """Switch without a charge: the other period begins when the paid one ends."""
     offer = shown(journey, period)
     assert "Charged now Nothing" in offer.text
