@@ -94,10 +94,16 @@ def _wish(mirror: Subscription, *, renews: bool, now: datetime) -> Intent | None
 
 
 def _is_ahead(wish: Intent, mirror: Subscription) -> bool:
-    """Whether the mirror was fetched before this wish was answered, so that it cannot show it."""
+    """Whether the mirror was fetched before this wish was done, so that it cannot show it.
+
+    By the order of tickets, not by the time: whoever made the call may have begun long before.
+    """
     if wish.answered_at is None or mirror.synced_at is None:
         return True
-    return mirror.synced_at < wish.answered_at
+    done = wish.answer.get("ticket") if wish.answer else None
+    if done is None:  # It was refused or overtaken, so that there is nothing to be shown.
+        return mirror.synced_at < wish.answered_at
+    return bool(mirror.recorded_ticket <= done)
 
 
 def _end_now(mirror: Subscription, payer: Any, *, now: datetime) -> Intent:

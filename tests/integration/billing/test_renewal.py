@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -115,6 +116,31 @@ def test_each_wish_is_noted_once(stripe: Stripe, owner, car) -> None:
     wishes = Intent.objects.filter(kind=Intent.Kind.SET_RENEWAL).order_by("id")
     keys = [f"renewal:{mirror().stripe_subscription_id}:{number}" for number in (1, 2, 3)]
     assert [wish.idempotency_key for wish in wishes] == keys
+
+
+def test_a_fetch_that_was_recorded_before_the_call_was_done_hides_no_wish(
+    stripe: Stripe, owner, car, monkeypatch
+) -> None:
+    """Its time is later than the click's, and yet it could not see what the click did."""
+    stop(car, owner)
+    stripe.control("webhooks/hold")
+    which, change, sync = mirror().stripe_subscription_id, gateway.set_renewal, subscriptions.sync
+
+    def fetched_meanwhile(*args: Any, **options: Any) -> None:
+        sync(which, now=clock.now())
+        change(*args, **options)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(gateway, "set_renewal", fetched_meanwhile)
+    monkeypatch.setattr(subscriptions, "sync", killed)
+    with pytest.raises(SystemExit):
+        resume(car, owner)
+    monkeypatch.undo()
+    resume(car, owner)
+    assert mirror().renews
+    assert events() == ["renewal_stopped", "renewal_resumed"]
 
 
 def test_many_tabs_at_once_stop_it_once(stripe: Stripe, owner, car) -> None:
