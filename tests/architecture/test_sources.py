@@ -15,7 +15,13 @@ PRODUCT = ("billing", "connectivity", "fleet")
 LONGEST_FILE, LONGEST_TEST, LONGEST_FUNCTION = 300, 500, 40
 LAYERS = {"services", "utils", "helpers", "managers", "common", "misc"}
 # The supervisor makes the environment of the others, and three files say which settings are read.
-READS_ENVIRONMENT = ("connectivity/settings/", "connectivity/local/", "sandbox/", "tests/")
+READS_ENVIRONMENT = (
+    "connectivity/settings/",
+    "connectivity/local/",
+    "sandbox/",
+    "tests/",
+    "bench/",
+)
 NAMES_SETTINGS = {"connectivity/celery.py", "connectivity/edge.py", "connectivity/wsgi.py"}
 # Taken over as they are.
 NOT_OURS = {"tests/contract/stripe_contract.py"}
@@ -183,7 +189,7 @@ def test_the_product_is_not_excused_from_what_protects_it() -> None:
     excused = {
         pattern: set(codes)
         for pattern, codes in lint["per-file-ignores"].items()
-        if not pattern.startswith(("tests/", "sandbox/"))
+        if not pattern.startswith(("tests/", "sandbox/", "bench/"))
     }
     assert excused == {
         "connectivity/local/**": {"T20", "TID251"},
