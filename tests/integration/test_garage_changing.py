@@ -489,3 +489,10 @@ def test_the_list_of_invoices_shows_tax_refunds_and_the_car(owner) -> None:
     assert "includes $0.70 tax" in shown
     assert "$5.00 paid back" in shown
     assert f"Model 3 …{car.vehicle.vin[-6:]}" in shown
+
+
+@pytest.mark.parametrize(("status", "payable"), [("past_due", True), ("canceled", False)])
+def test_what_has_ended_is_not_to_be_paid(owner, status, payable) -> None:
+    owe(subscribe(make_car(owner), owner, status))
+    shown = text(browser_of(owner).get("/billing/invoices/"))
+    assert ("invoice.stripe.com" in shown, "Nothing to pay" in shown) == (payable, not payable)
