@@ -66,7 +66,9 @@ def all_told(*, payer: Any) -> bool:
 
 def forget(*, payer: Any) -> None:
     """Take the payer's addresses out of what we keep, in the caller's transaction."""
-    made = Intent.objects.filter(kind=Intent.Kind.CREATE_CUSTOMER, request__payer=str(payer.pk))
+    made = Intent.objects.filter(
+        kind=Intent.Kind.CREATE_CUSTOMER, idempotency_key__startswith=f"customer:{payer.pk}:"
+    )
     for intent in made:
         intent.request = {**intent.request, "email": ""}
         intent.save(update_fields=["request"])

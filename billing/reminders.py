@@ -26,7 +26,9 @@ def due(now: datetime) -> list[int]:
     looked = Bookmark.objects.filter(name=_BOOKMARK).first()
     if looked is not None and looked.at > now - EVERY:
         return []
-    found = [*_first_charges(now)[:AT_ONCE], *_yearly_charges(now)[:AT_ONCE]]
+    # By the index that finds them: by id, all subscriptions would be gone through.
+    first = _first_charges(now).order_by("trial_ends_at")[:AT_ONCE]
+    found = [*first, *_yearly_charges(now).order_by("paid_through")[:AT_ONCE]]
     if len(found) < AT_ONCE:
         Bookmark.objects.update_or_create(name=_BOOKMARK, defaults={"at": now})
     return [subscription.pk for subscription in found]
@@ -77,7 +79,7 @@ def _unreminded(kind: str, since: datetime) -> QuerySet[Subscription]:
     running = Subscription.objects.filter(
         ends_at=None, subject__isnull=False, customer__isnull=False
     )
-    return running.filter(~Exists(spoken)).order_by("id")
+    return running.filter(~Exists(spoken))
 
 
 def _note(

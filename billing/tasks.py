@@ -49,7 +49,6 @@ def sweep() -> None:
 def _sweep() -> None:
     now = clock.now()
     webhooks.unpark(now=now)
-    _each(reminders.remind, reminders.due(now))  # Needs no Stripe.
     try:
         _each(webhooks.process, webhooks.due(now))
         _each(intents.retry, intents.due(now))
@@ -57,6 +56,7 @@ def _sweep() -> None:
         _each(switching.settle, switching.due(now))
     except gateway.StripeAway as error:
         log.warning("stripe_away", error=str(error))
+    _each(reminders.remind, reminders.due(now))  # Needs no Stripe, and nobody waits for it.
 
 
 @shared_task

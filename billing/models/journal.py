@@ -81,7 +81,13 @@ class Intent(models.Model):
                 fields=["next_attempt_at"],
                 condition=Q(answered_at__isnull=True),
                 name="intent_waiting",
-            )
+            ),
+            # billing.switching follows up those that wait for a payment, with each sweep.
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(kind="switch_price"),
+                name="intent_of_switch",
+            ),
         ]
 
     def __str__(self) -> str:

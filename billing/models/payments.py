@@ -141,7 +141,20 @@ class Subscription(models.Model):
 
     class Meta:
         # billing.reconcile holds Stripe's lists against ours by the time of their making.
-        indexes = [models.Index(fields=["created_at"], name="subscription_by_creation")]
+        indexes = [
+            models.Index(fields=["created_at"], name="subscription_by_creation"),
+            # billing.reminders looks for charges to come, all day long.
+            models.Index(
+                fields=["trial_ends_at"],
+                condition=Q(status="trialing", ends_at__isnull=True),
+                name="subscription_trial_ends",
+            ),
+            models.Index(
+                fields=["paid_through"],
+                condition=Q(interval="year", ends_at__isnull=True),
+                name="subscription_year_ends",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.stripe_subscription_id} ({self.status or 'not fetched'})"
