@@ -113,9 +113,10 @@ def _change(
 ) -> None:
     """Bring the grant in line with what was paid; who lost the seat can only lose.
 
-    A cancelled plan never comes back, and what nobody pays for any more ends now.
+    A cancelled plan never comes back, and what nobody pays for any more ends now, and once.
     """
-    wanted = until or now.replace(microsecond=0)
+    instant = now.replace(microsecond=0)
+    wanted = until or min(instant, grant.ends_at or instant)
     if not holds and grant.ends_at is not None:
         wanted = min(wanted, grant.ends_at)
     wanted, plan = max(grant.starts_at, wanted), mirror.plan or grant.plan

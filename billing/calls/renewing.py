@@ -36,7 +36,10 @@ def _refund(request: Facts, key: str) -> Facts:
 
 def _note_refund(request: Facts, answer: Facts, now: datetime) -> None:
     if answer["amount"]:
-        note("refunded", request["subscription"], now=now, amount=answer["amount"])
+        stripe_id = request["subscription"]
+        its = Subscription.objects.filter(stripe_subscription_id=stripe_id)
+        facts = {"amount": answer["amount"], "currency": its.values_list("currency", flat=True)[0]}
+        note("refunded", stripe_id, now=now, **facts)
 
 
 def _set_renewal(request: Facts, key: str) -> Facts:
