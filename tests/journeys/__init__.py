@@ -18,6 +18,7 @@ PostgreSQL and Valkey, with Celery's tasks run where they are sent. Nothing wait
 | `people.py` | people who press what the pages show, with cards that pay, decline or ask |
 | `telling.py` | what is new: domain events, mails, charges, refunds, errors; grants and verdicts |
 | `journey.py` | the language: acts, `expect`, `at_boundary` |
+| `remote.py`, `hosted.py` | the same world with Stripe's own test mode behind it |
 | `orders.py` | orders in which a network may bring webhooks |
 
 To state: events by kind, or with chosen data by `fact(kind, source=…)`, billing's before the

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys import remote
 from tests.journeys.journey import Journey
 from tests.journeys.telling import at
 from tests.journeys.world import World, opened
@@ -28,7 +29,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 @pytest.fixture
 def world(transactional_db, tmp_path: Path) -> Iterator[World]:
-    """The product and a Stripe of this test's own, on 1 March 2027 at nine."""
+    """The product and a Stripe of this test's own, on 1 March 2027 at nine.
+
+    With JOURNEYS_STRIPE_KEY it is Stripe's own test mode: see docs/testing.md.
+    """
+    if key := os.environ.get(remote.KEY):
+        with remote.opened(remote.Account(key), at=BEGIN, clock_file=tmp_path / "clock") as far:
+            far.settle()
+            yield far
+        return
     record = Path(os.environ[RECORDS]) / f"{uuid.uuid4()}.jsonl"
     with opened(tmp_path, at=BEGIN, record=record) as world:
         yield world

@@ -176,11 +176,7 @@ class Teller(logging.Handler):
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
         """The sandbox's objects of a kind that are new since the last time, the oldest first."""
-        with self._world.sandbox.store.reading() as tx:
-            seen = self._read.get(kind, 0)
-            found = tx.select(kind, "seq > ?", [seen], tail="ORDER BY seq")
-            newest = "SELECT max(seq) FROM objects WHERE kind = ?"
-            self._read[kind] = tx.db.execute(newest, (kind,)).fetchone()[0] or 0
+        found, self._read[kind] = self._world.made(kind, self._read.get(kind, 0))
         return found
 
 

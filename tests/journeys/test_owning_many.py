@@ -31,7 +31,7 @@ def buy(journey: Journey, car: Car) -> None:
 def let_the_next_charge_fail(journey: Journey, car: Car) -> None:
     """Have this car alone be paid for with a card that will be declined."""
     dashboard, mirror = Dashboard(journey.world), Subscription.objects.get(subject=car.vehicle.id)
-    customer = mirror.customer.stripe_customer_id
+    customer = Customer.objects.get(subscriptions=mirror).stripe_customer_id
     card = dashboard.does("payment_methods/pm_card_chargeCustomerFail/attach", customer=customer)
     name = f"subscriptions/{mirror.stripe_subscription_id}"
     dashboard.does(name, default_payment_method=card["id"])
@@ -204,12 +204,14 @@ def mirror(journey: Journey, subjects: list[UUID]) -> None:
     )
     held_by = {"payer": journey.owner.user, "taken_at": BEGIN}
     Seat.objects.bulk_create(
-        Seat(subject_id=row.subject_id, subscription=row, **held_by) for row in rows
+        Seat(subject_id=subject, subscription=row, **held_by)
+        for subject, row in zip(subjects, rows, strict=True)
     )
     dates = {"starts_at": BEGIN, "ends_at": MAY + GRACE, "created_at": BEGIN}
     kind = {"plan": "premium", "source": "subscription"}
     Grant.objects.bulk_create(
-        Grant(subject_id=row.subject_id, subscription=row, **kind, **dates) for row in rows
+        Grant(subject_id=subject, subscription=row, **kind, **dates)
+        for subject, row in zip(subjects, rows, strict=True)
     )
 
 

@@ -52,8 +52,8 @@ MOST_ROUNDS = 20  # What still moves after so many is a circle.
 class Webhooks:
     """What Stripe has to tell: delivered at once, or held and delivered as a test likes."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._deliverer = sandbox.deliverer
+    def __init__(self, deliverer: Any) -> None:
+        self._deliverer = deliverer
         self.held = False
 
     def hold(self) -> None:
@@ -89,7 +89,7 @@ class Webhooks:
 
     def drop(self, which: Collection[str] | None = None) -> int:
         """What waits is never delivered."""
-        return self._deliverer.drop([event["delivery"] for event in self.waiting(which)])
+        return int(self._deliverer.drop([event["delivery"] for event in self.waiting(which)]))
 
 
 class World:
@@ -98,7 +98,7 @@ class World:
     def __init__(self, app: flask.Flask, traveller: time_machine.Traveller) -> None:
         self.app = app
         self.sandbox: Sandbox = app.extensions["world"]
-        self.webhooks = Webhooks(self.sandbox)
+        self.webhooks = Webhooks(self.sandbox.deliverer)
         self._traveller = traveller
         self._pages = app.test_client(use_cookies=False)
 
@@ -131,10 +131,21 @@ class World:
             due = tx.db.execute("SELECT min(due_at) FROM due_actions").fetchone()[0]
         return None if due is None else datetime.fromtimestamp(due, UTC)
 
+    def catch_up(self) -> None:
+        """Let Stripe do what is due by now."""
+        self.sandbox.runner.catch_up()
+
+    def made(self, kind: str, after: int) -> tuple[list[dict[str, Any]], int]:
+        """Stripe's objects of a kind that are newer, the oldest first; and how new the last is."""
+        with self.sandbox.store.reading() as tx:
+            found = tx.select(kind, "seq > ?", [after], tail="ORDER BY seq")
+            newest = "SELECT max(seq) FROM objects WHERE kind = ?"
+            return found, tx.db.execute(newest, (kind,)).fetchone()[0] or 0
+
     def settle(self) -> None:
         """Let all that is due at this instant happen, on both sides, until nothing moves."""
         for _ in range(MOST_ROUNDS):
-            self.sandbox.runner.catch_up()
+            self.catch_up()
             delivered = 0 if self.webhooks.held else self.webhooks.deliver()
             for sweep in SWEEPS:
                 sweep()
