@@ -124,14 +124,34 @@ def test_2_out_of_order(journey: Journey) -> None:
 def test_3_resurrection_of_a_cancelled_subscription(paying: Journey) -> None:
     """Old events say `active` of what has ended: it stays ended."""
     cancelled(paying)
+    late_events(paying)
+    assert Subscription.objects.get().status == "canceled"
+
+
+def late_events(journey: Journey) -> None:
+    """Events of the beginning come anew: each is read, and nothing comes back."""
     for kind in ("checkout.session.completed", "customer.subscription.created", "invoice.paid"):
         late = kept(kind)
         assert sent({**late, "id": f"{late['id']}Late"}) == 200
-    paying.world.settle()
-
-    paying.expect()
+    journey.world.settle()
+    journey.expect()
     assert not StripeEvent.objects.filter(state="received").exists()
-    assert Subscription.objects.get().status == "canceled"
+
+
+def test_3_resurrection_before_stripe_has_confirmed_the_end(paying: Journey) -> None:
+    """Even while Stripe itself still says `active`."""
+    faults = paying.world.sandbox.faults
+    faults.plant("error", times=99, method="DELETE", path="/v1/subscriptions/")
+    Staff(paying.world).cancels(Subscription.objects.get(), "none")
+    ended = [Given("subscription", BEGIN, CALLED)]
+    paying.expect(events=["cancelled_now"], mails=["cancelled_now"], grants=ended, car=STANDARD)
+    assert Dashboard(paying.world).subscription()["status"] == "active"
+
+    late_events(paying)
+
+    faults.clear()
+    paying.goes_to(CALLED + DRAFT)
+    paying.expect(events=["subscription_canceled"])
 
 
 def test_4_lost_event(paying: Journey) -> None:
