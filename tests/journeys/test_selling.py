@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+from django.core import mail
+
+from billing.grants import Gift, give
 from tests.journeys.journey import MONTHLY, Journey
-from tests.journeys.people import page
+from tests.journeys.people import Person, page
 from tests.journeys.telling import STANDARD, Given, at, fact, premium
 
 BEGIN, APRIL = at("2027-03-01 09:00"), at("2027-04-01 09:00")
@@ -54,6 +57,51 @@ def test_car_sold_mid_month(journey: Journey) -> None:
 
     journey.goes_to(APRIL + timedelta(days=1))
     journey.expect()  # Nobody is charged for it any more.
+
+
+def test_car_sold_and_both_sides_have_it_in_writing(journey: Journey) -> None:
+    """The seller: since when, what ended, what stays. The buyer: what the car has of its own."""
+    end = at("2027-04-20 00:00")
+    pay(journey)
+    give(Gift(journey.car.vehicle.id, "premium", "trial", BEGIN, end), now=journey.now)
+    journey.goes_to(SOLD)
+    buyer = journey.meets("buyer")
+    journey.owner.releases(journey.car)
+    buyer.adds(journey.car)
+
+    own = Given("trial", BEGIN, end)
+    journey.expect(
+        events=[
+            fact("grant_given", source="trial"),
+            "seat_vacated",
+            fact("refunded", amount=517),
+            "subscription_canceled",
+            "vehicle_released",
+            "vehicle_added",
+        ],
+        mails=["refunded", "vehicle_released", "vehicle_added to buyer"],
+        refunds=["$5.17"],
+        grants=[Given("subscription", BEGIN, SOLD), own],
+        car=premium(until=end, reason="trial"),
+    )
+    sold = letter_to(journey.owner, "has left your garage")
+    assert "You no longer own the Model 3 with us since Mar 16, 2027, 09:00 UTC." in sold
+    assert "it does not go to the next owner. Nothing more is charged." in sold
+    assert "What came with the car stays with the car." in sold
+    assert "$5.17" in letter_to(journey.owner, "We have sent back")
+    bought = letter_to(buyer, "Model 3")
+    assert "It comes with a trial of Premium Connectivity until Apr 20, 2027." in bought
+    assert "A subscription of the owner before you has ended" in bought
+    assert "owner@example.com" not in bought
+    journey.at_boundary(end, before="premium", after="standard")
+    journey.expect(car=STANDARD)
+
+
+def letter_to(reader: Person, subject: str) -> str:
+    """The one mail to somebody with this in its subject."""
+    mine = [each for each in mail.outbox if reader.user.email in each.to]
+    [found] = [each for each in mine if subject in each.subject]
+    return f"{found.subject}\n{found.body}"
 
 
 def test_car_sold_and_the_buyer_subscribes(journey: Journey) -> None:
