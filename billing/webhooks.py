@@ -8,10 +8,12 @@ at once: a paid renewal is believed (see Note [The one payload that is believed]
 that only turned the period changes nothing that anybody is told, so it waits for others (CALM).
 """
 
+import json
 import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import F, Q
 
 from billing import budget, checkout, disputes, gateway, locks, repayments, subscriptions
@@ -47,6 +49,13 @@ DISPUTE_EVENTS = {
     "charge.dispute.funds_withdrawn",
 }
 HANDLED = SUBSCRIPTION_EVENTS | INVOICE_EVENTS | SESSION_EVENTS | REFUND_EVENTS | DISPUTE_EVENTS
+_INSERT = """
+    INSERT INTO billing_stripeevent (stripe_event_id, type, api_version, state,
+        stripe_subscription_id, payload, received_at, attempts, next_attempt_at, error)
+    VALUES (%(stripe_event_id)s, %(type)s, %(api_version)s, %(state)s,
+        %(stripe_subscription_id)s, %(payload)s::jsonb, %(received_at)s, 0, %(next_attempt_at)s, '')
+    ON CONFLICT (stripe_event_id) DO NOTHING RETURNING id
+"""
 # What an update changes when a period turns, and nothing else does.
 _TURNING = {"items", "latest_invoice"}
 
@@ -64,19 +73,27 @@ def take_in(payload: dict[str, Any], *, now: datetime) -> StripeEvent:
     """Store an event, once, however it came here, and return its row."""
     kind = str(payload.get("type", ""))
     version = str(payload.get("api_version") or "")
-    event, _ = StripeEvent.objects.get_or_create(
+    event = StripeEvent(
         stripe_event_id=payload["id"],
-        defaults={
-            "type": kind[:128],
-            "api_version": version[:64],
-            "state": _state(kind, version),
-            "stripe_subscription_id": _subscription_id(kind, payload),
-            "payload": payload,
-            "received_at": now,
-            "next_attempt_at": now + CALM if _is_calm(kind, payload) else now,
-        },
+        type=kind[:128],
+        api_version=version[:64],
+        state=_state(kind, version),
+        stripe_subscription_id=_subscription_id(kind, payload),
+        payload=payload,
+        received_at=now,
+        next_attempt_at=now + CALM if _is_calm(kind, payload) else now,
     )
-    return event
+    return event if _insert(event) else StripeEvent.objects.get(stripe_event_id=payload["id"])
+
+
+def _insert(event: StripeEvent) -> bool:
+    """Store an event unless it is known, in one round trip: hundreds come in a second."""
+    row = {**vars(event), "payload": json.dumps(event.payload)}
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, row)
+        found = cursor.fetchone()
+    event.pk = found[0] if found else None
+    return found is not None
 
 
 def process(event_id: int, *, now: datetime) -> None:
