@@ -1,0 +1,213 @@
+"""One world for many sequences: cleared between two of them, with a time that moves.
+
+It must never know what ought to follow from anything. The time stops where something falls due
+(see Note [Time moves step by step] in tests/journeys/world.py), but no mails are written: nothing
+here depends on them, and most of the time would go into them.
+"""
+
+import contextlib
+import json
+import random
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import redis
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db import connection
+
+import billing.tasks
+import fleet.tasks
+from billing import clock, models, reconcile
+from fleet import credentials, snapshots
+from fleet import models as fleet_models
+from fleet.api import check
+from tests.factories import Car
+from tests.journeys.world import MOST_ROUNDS, World
+
+# Whether a sweep would find something to do, and when one next will.
+_WAITS = """
+    SELECT next_attempt_at AS at FROM billing_stripeevent WHERE state = 'received'
+    UNION ALL SELECT next_attempt_at FROM billing_intent
+        WHERE answered_at IS NULL OR answer->'pending' = 'true'
+    UNION ALL SELECT check_at FROM billing_checkout AS page WHERE state = 'open'
+        OR state = 'abandoned' AND stripe_session_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM billing_subscription WHERE checkout_id = page.id)
+"""
+_LATE = f"SELECT FROM ({_WAITS}) AS waiting WHERE at <= %(now)s"  # noqa: S608 -- ours
+_DUE = f"SELECT EXISTS (SELECT FROM billing_change) OR EXISTS ({_LATE})"
+_NEXT = f"SELECT min(at) FROM ({_WAITS}) AS waiting WHERE at > %(now)s"  # noqa: S608 -- ours
+YEAR = 366 * 86_400
+KEPT = {models.CatalogRevision, models.StripePrice}
+HOUR = timedelta(minutes=65)  # longer than the product ever waits before it tries again
+
+
+class Stage:
+    """The world of all sequences, and how to begin the next one in it."""
+
+    def __init__(self, world: World, begin: datetime) -> None:
+        self.world, self._begin = world, begin
+        self._sites = [redis.Redis.from_url(url) for url in settings.SITES.values()]
+        self._tables = _tables()
+        self.last_answer: Any = None
+        self.changes = 0  # at Stripe, so that nobody reads what has not changed
+        world.sandbox.store.after_commit(self._changed)
+        self._template = sqlite3.connect(":memory:")
+        with world.sandbox.store.reading() as tx:
+            tx.db.backup(self._template)
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        self._template.close()
+        for site in self._sites:
+            site.close()
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def clear(self) -> None:
+        """Begin anew: an empty product with its catalogue on sale, at the first instant."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._tables)
+        for site in self._sites:
+            site.flushdb()
+        sandbox = self.world.sandbox
+        with sandbox.store._connection() as db:
+            self._template.backup(db)
+        sandbox.faults.clear()
+        sandbox.meter.reset()
+        self.changes += 1
+        self.world.webhooks.held = False
+        self.world._traveller.move_to(self._begin, tick=False)
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which the world stands still."""
+        return clock.now()
+
+    def settle(self) -> None:
+        """Let all that is due at this instant happen, on both sides, until nothing moves."""
+        webhooks = self.world.webhooks
+        for _ in range(MOST_ROUNDS):
+            self.world.sandbox.runner.catch_up()
+            delivered = 0 if webhooks.held else webhooks.deliver()
+            if self._asked(_DUE):
+                billing.tasks.sweep()
+                fleet.tasks.sweep()
+            if not delivered and (webhooks.held or not webhooks.waiting()):
+                return
+        raise AssertionError("The product and its Stripe keep each other busy without an end.")
+
+    def go_to(self, instant: datetime, look: Callable[[], None]) -> None:
+        """Move the time, stop where something falls due, and `look` at each stop."""
+        while (due := self._next_due()) is not None and due <= instant:
+            self.world.jump_to(max(due, self.now))
+            self.settle()
+            look()
+        self.world.jump_to(instant)
+        self.settle()
+
+    def _next_due(self) -> datetime | None:
+        ours: datetime | None = self._asked(_NEXT)
+        return min(filter(None, (ours, self.world.next_at_stripe())), default=None)
+
+    def _asked(self, question: str) -> Any:
+        """Ask in one query what the sweeps would ask in many."""
+        with connection.cursor() as cursor:
+            cursor.execute(question, {"now": self.now})
+            return cursor.fetchone()[0]
+
+    def heal(self, look: Callable[[], None]) -> None:
+        """All is well again, and what was lost is looked for: the sweeps, then a repair."""
+        self.world.sandbox.faults.clear()
+        self.world.webhooks.flow()
+        self.settle()
+        for _ in range(2):
+            look()
+            self.world.jump_to(self.now + HOUR)
+            self.settle()
+        billing.tasks.catch_up()
+        self.settle()
+        run = reconcile.begin(repairs=True, now=self.now)
+        while reconcile.step(run, reconcile.Pace(clock.now)):
+            pass
+        self.settle()
+
+    def findings(self) -> list[str]:
+        """What a comparison finds now, without a repair."""
+        run = reconcile.begin(repairs=False, now=self.now)
+        while reconcile.step(run, reconcile.Pace(clock.now)):
+            pass
+        return [f"{each.kind}: {each.what} {each.detail}" for each in run.findings.all()]
+
+    def shuffle(self, seed: int, *, keep: float = 1.0, times: int = 1) -> None:
+        """Deliver some of what waits, out of order and perhaps more than once."""
+        chance = random.Random(seed)
+        waiting = [each["delivery"] for each in self.world.webhooks.waiting()]
+        chosen = [each for each in waiting if chance.random() < keep] * times
+        chance.shuffle(chosen)
+        for delivery in chosen:
+            self.world.webhooks.deliver_one(delivery)
+
+    @contextlib.contextmanager
+    def quiet_line(self) -> Iterator[None]:
+        """Stripe's own staff and pages do not meet the faults of our line."""
+        faults = self.world.sandbox.faults
+        waiting, faults._waiting = faults._waiting, []
+        try:
+            yield
+        finally:
+            faults._waiting = waiting
+
+    def dashboard(self, method: str, path: str, **form: Any) -> int:
+        """Do something at Stripe, as its dashboard does; return the status of the answer."""
+        with self.quiet_line():
+            answer = self.world.app.test_client(use_cookies=False).open(
+                path,
+                method=method,
+                data=form,
+                headers={"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}"},
+            )
+        self.last_answer = answer.get_json(silent=True)
+        return answer.status_code
+
+
+def told(cars: Sequence[Car]) -> list[tuple[bool, int]]:
+    """Of each car, whether it is told Premium now, and which version; one that is refused is not.
+
+    It is the check's own protocol, below the server: what the edge and Django both answer by.
+    """
+    answers = async_to_sync(_answers)([_headers(car) for car in cars])
+    said = [json.loads(each.body) if each.status == HTTPStatus.OK else {} for each in answers]
+    return [(each.get("plan") == "premium", each.get("version", 0)) for each in said]
+
+
+async def _answers(asked: Sequence[dict[str, str]]) -> list[check.Answer]:
+    try:
+        return [await check.answer(headers, now=int(clock.unix())) for headers in asked]
+    finally:
+        await snapshots.close()
+
+
+def _headers(car: Car) -> dict[str, str]:
+    if not car.token:
+        car.token = credentials.issue(car.vehicle, int(clock.unix()) + 10 * YEAR)
+    return {"authorization": f"Bearer {car.token}"}
+
+
+def _tables() -> str:
+    """What empties the tables, but for the catalogue and the people."""
+    every = [
+        model
+        for module in (models, fleet_models)
+        for model in vars(module).values()
+        if isinstance(model, type) and hasattr(model, "_meta") and model not in KEPT
+    ]
+    names = sorted({connection.ops.quote_name(model._meta.db_table) for model in every})
+    emptied = "; ".join(f"DELETE FROM {name}" for name in names)  # noqa: S608 -- our own tables
+    return (
+        f"SET session_replication_role = replica; {emptied}; SET session_replication_role = DEFAULT"
+    )
