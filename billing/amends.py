@@ -72,8 +72,8 @@ def cancel_now(
             return False
         facts = {"reason": reason, "refund": refund.value}
         _note("cancelled_now", mirror, actor=actor, now=now, **facts)
-    keys = [f"{verb}:{mirror.stripe_subscription_id}" for verb in ("cancel", "refund")]
-    _make(Intent.objects.filter(idempotency_key__in=keys).order_by("id"), mirror, now=now)
+    ends = list(wishes.ends([mirror.stripe_subscription_id]).values())
+    _make([*ends, *wishes.refunds_of(ends)], mirror, now=now)
     return True
 
 

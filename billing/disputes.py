@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing import gateway, renewal, subjects, subscriptions, wishes
-from billing.models import Dispute, DomainEvent, Intent, Invoice, Subscription
+from billing.models import Dispute, DomainEvent, Invoice, Subscription
 
 OPENED, WON, LOST = "dispute_opened", "dispute_won", "dispute_lost"
 
@@ -84,4 +84,4 @@ def _end(mirror: Subscription, *, now: datetime) -> None:
     else:
         stripe_id = mirror.stripe_subscription_id
         request = {"subscription": stripe_id}
-        wishes.record(Intent.Kind.CANCEL_SUBSCRIPTION, f"cancel:{stripe_id}", request, now=now)
+        wishes.end(stripe_id, request, refund=False, now=now)

@@ -19,13 +19,13 @@ def give_back(
 ) -> dict[str, Any]:
     """End a subscription, then give back what pays for the time after `ended_at` (Unix seconds).
 
-    With `full`, all of the last payment. The end comes first, so that no renewal slips in between;
-    it is the same call as that of the intent to cancel. A renewal that slipped in before it, while
+    With `full`, all of the last payment. The end comes first, so that no renewal slips in between.
+    A renewal that slipped in before it, while
     Stripe was away, goes back whole. What was given back before is left out,
     and what the intent with the key `wish` gave back is not given twice, however long ago that
     was; `key` is the one under which it is given now.
     """
-    gateway.cancel_subscription(subscription_id, key=f"cancel:{subscription_id}")
+    gateway.cancel_subscription(subscription_id, key=f"{key}:end")
     paid = _paid(subscription_id)
     if not paid:
         return {"amount": 0}

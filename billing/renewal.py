@@ -117,7 +117,7 @@ def _end_now(mirror: Subscription, payer: Any, *, now: datetime) -> Intent:
             payer=payer,
             data={"subscription": stripe_id, "paid_through": ""},
         )
-    return Intent.objects.get(idempotency_key=f"cancel:{stripe_id}")
+    return wishes.ends([stripe_id])[stripe_id]
 
 
 def _perform(intent: Intent | None, mirror: Subscription, *, now: datetime) -> None:

@@ -89,9 +89,17 @@ def _hold(
         return not ended
     if ended and checkout.state == Checkout.State.PAID:
         return False  # What there was to decide about it was decided when it was first heard of.
-    if subjects.cancel_and_refund(mirror, full=True, now=now):
+    if subjects.cancel_and_refund(mirror, full=True, now=now) and not _is_told(mirror):
         note(mirror, "subscription_lost_its_seat", now=now)
     return False
+
+
+def _is_told(mirror: Subscription) -> bool:
+    """Whether its payer knows: an end that Stripe has refused is asked for again."""
+    told = DomainEvent.objects.filter(
+        subject_id=mirror.subject_id, kind="subscription_lost_its_seat"
+    )
+    return told.filter(data__subscription=mirror.stripe_subscription_id).exists()
 
 
 def _give(mirror: Subscription, subject_id: UUID, until: datetime, *, now: datetime) -> None:

@@ -19,7 +19,6 @@ from billing.models import (
     Checkout,
     DomainEvent,
     Grant,
-    Intent,
     Seat,
     Subject,
     Subscription,
@@ -137,18 +136,12 @@ def cancel_and_refund(
     """Write the intents that end a subscription at Stripe at once and give money back.
 
     Back goes what pays for the time after `now`, or all of the last payment if `full`; nothing
-    without `refund`. False if its end had been asked for before: then it was decided with it what
-    is given back, and that stays.
+    without `refund`. False if its end had been asked for before, and not refused: then it was
+    decided with it what is given back, and that stays.
     """
     stripe_id = subscription.stripe_subscription_id
     request = {"subscription": stripe_id, "ended_at": int(now.timestamp()), "full": full}
-    key = f"cancel:{stripe_id}"
-    if not wishes.record(Intent.Kind.CANCEL_SUBSCRIPTION, key, request, now=now)[1]:
-        return False
-    if refund:
-        key = f"refund:{stripe_id}"
-        wishes.record(Intent.Kind.REFUND_SUBSCRIPTION, key, request, now=now)
-    return True
+    return wishes.end(stripe_id, request, refund=refund, now=now)
 
 
 @dataclass(frozen=True, slots=True)

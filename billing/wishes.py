@@ -1,8 +1,14 @@
 """Writes down the calls to Stripe that are to be made; billing.intents makes them.
 
 Apart from them, so that whoever ends something can say so without ever calling Stripe.
+
+# Note [An end that was refused]
+A subscription's end is asked for once, under one key: the second wish is the first. If Stripe
+refuses it, the subscription runs on and charges, so that wish counts as none: the next one has a
+number of its own. The number follows a word, so that no key of a generation is the same.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +23,52 @@ def record(
         idempotency_key=key,
         defaults={"kind": kind, "request": request, "created_at": now, "next_attempt_at": now},
     )
+
+
+def is_refused(intent: Intent) -> bool:
+    """Whether Stripe has refused the call, so that nothing came of the wish."""
+    return bool(intent.answer and "refused" in intent.answer)
+
+
+def ends(stripe_subscription_ids: Iterable[str]) -> dict[str, Intent]:
+    """The newest wish to end each of these at once; see Note [An end that was refused]."""
+    found: dict[str, Intent] = {}
+    wanted, number = list(stripe_subscription_ids), 1
+    while wanted:
+        keys = {_numbered("cancel", stripe_id, number): stripe_id for stripe_id in wanted}
+        rows = Intent.objects.filter(idempotency_key__in=keys)
+        newest = {keys[row.idempotency_key]: row for row in rows}
+        found |= newest
+        wanted = [stripe_id for stripe_id, row in newest.items() if is_refused(row)]
+        number += 1
+    return found
+
+
+def refunds_of(ends: Iterable[Intent]) -> list[Intent]:
+    """The wishes to give money back that were written with these ends."""
+    keys = [f"refund:{end.idempotency_key.removeprefix('cancel:')}" for end in ends]
+    return list(Intent.objects.filter(idempotency_key__in=keys)) if keys else []
+
+
+def end(
+    stripe_subscription_id: str, request: dict[str, Any], *, refund: bool, now: datetime
+) -> bool:
+    """Have a subscription end at once; False if that was asked before, and not refused."""
+    kind, number = Intent.Kind.CANCEL_SUBSCRIPTION, 1
+    intent, new = record(kind, _numbered("cancel", stripe_subscription_id, 1), request, now=now)
+    while not new and is_refused(intent):
+        number += 1
+        key = _numbered("cancel", stripe_subscription_id, number)
+        intent, new = record(kind, key, request, now=now)
+    if new and refund:
+        key = _numbered("refund", stripe_subscription_id, number)
+        record(Intent.Kind.REFUND_SUBSCRIPTION, key, request, now=now)
+    return new
+
+
+def _numbered(verb: str, stripe_subscription_id: str, number: int) -> str:
+    first = f"{verb}:{stripe_subscription_id}"
+    return first if number == 1 else f"{first}:again:{number}"
 
 
 def expire(checkout: Checkout, *, now: datetime) -> Intent:

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import intents, subjects, subscriptions
+from billing import intents, subjects, subscriptions, wishes
 from billing.gateway import StripeAway, StripeRefused
-from billing.models import DomainEvent, Intent, Seat, Subscription
+from billing.models import DomainEvent, Seat, Subscription
 
 DAYS = timedelta(days=14)
 
@@ -61,9 +61,9 @@ def _until(mirror: Subscription | None, *, now: datetime) -> datetime | None:
 
 def _make(stripe_id: str, *, now: datetime) -> None:
     """Make the calls if Stripe answers; that the declaration counts does not hang on it."""
-    keys = [f"cancel:{stripe_id}", f"refund:{stripe_id}"]
+    ends = list(wishes.ends([stripe_id]).values())
     try:
-        for intent in Intent.objects.filter(idempotency_key__in=keys).order_by("id"):
+        for intent in [*ends, *wishes.refunds_of(ends)]:
             intents.perform(intent, now=now)
         subscriptions.sync(stripe_id, now=now)
     except (StripeAway, StripeRefused):

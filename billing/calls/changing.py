@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from billing import wishes
 from billing.calls.call import Call, Facts, note
 from billing.gateway import StripeRefused, changes, customers
 from billing.models import Intent
@@ -16,11 +17,12 @@ def _switch(request: Facts, key: str) -> Facts:
 
 def _check_wanted(stripe_id: str) -> None:
     """Whoever has asked for its end meanwhile is not charged; that wish may wait for Stripe too."""
-    ends = Intent.objects.filter(idempotency_key=f"cancel:{stripe_id}")
+    end = wishes.ends([stripe_id]).get(stripe_id)
+    ends = end is not None and not wishes.is_refused(end)
     stops = Intent.objects.filter(idempotency_key__startswith=f"renewal:{stripe_id}:")
     newest = stops.order_by("-id").first()
     waits = newest is not None and newest.answered_at is None and not newest.request["renews"]
-    if waits or ends.exists():
+    if waits or ends:
         raise StripeRefused("Its end was asked for: its price is not changed any more.", "ending")
 
 

@@ -85,6 +85,11 @@ KINDS = {
         "Give the webhook endpoint at Stripe our API version; one in our version was refused by "
         "Stripe, and its `error` says why.",
     ),
+    "end_refused": Kind(
+        LEAK,
+        "a subscription runs on because Stripe refused its end, or what was to go back with it",
+        "Cancel it again, which asks Stripe anew; its intent in the admin says why it was refused.",
+    ),
     "paying_without_a_car": Kind(
         LEAK,
         "somebody pays and no car has Premium by it",

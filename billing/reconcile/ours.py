@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing import owners, policy, subscriptions
+from billing import owners, policy, subscriptions, wishes
 from billing.models import Checkout, Dispute, Grant, Intent, Seat, Subscription
 from billing.reconcile import repairs
 from billing.reconcile.finding import Found, Repair
@@ -29,7 +29,8 @@ class Around:
     seats: dict[UUID, Seat]
     grants: dict[int, Grant]
     disputed: set[int]
-    ending: set[str]  # of which somebody has decided that they end now
+    ending: set[str]  # of which somebody has decided that they end now, unless Stripe refused it
+    refused: dict[str, Intent]  # what came of that at Stripe, where it is nothing
     live: Counter[UUID]
     wrong: dict[owners.Pair, str]
 
@@ -48,8 +49,8 @@ def _around(batch: list[Subscription]) -> Around:
     subject_ids = {row.subject_id for row in batch if row.subject_id}
     bank = Dispute.objects.filter(invoice__subscription__in=batch)
     held = bank.exclude(status__in=Dispute.HARMLESS | Dispute.LOST)
-    keys = [f"cancel:{row.stripe_subscription_id}" for row in batch]
-    intents = Intent.objects.filter(idempotency_key__in=keys).values_list("idempotency_key")
+    ends = wishes.ends(row.stripe_subscription_id for row in batch)
+    asked = [*wishes.refunds_of(ends.values()), *ends.values()]
     live = Subscription.objects.filter(subject__in=subject_ids, status__in=LIVE)
     return Around(
         seats={seat.subject_id: seat for seat in Seat.objects.filter(subject__in=subject_ids)},
@@ -58,7 +59,8 @@ def _around(batch: list[Subscription]) -> Around:
             for grant in Grant.objects.filter(subscription__in=batch)
         },
         disputed=set(held.values_list("invoice__subscription_id", flat=True)),
-        ending={key.removeprefix("cancel:") for (key,) in intents},
+        ending={which for which, intent in ends.items() if not wishes.is_refused(intent)},
+        refused={one.request["subscription"]: one for one in asked if wishes.is_refused(one)},
         live=Counter(i for i in live.values_list("subject_id", flat=True) if i),
         wrong=owners.wrong(
             {(row.subject_id, _payer(row)) for row in batch if row.subject_id and _is_live(row)}
@@ -67,6 +69,10 @@ def _around(batch: list[Subscription]) -> Around:
 
 
 def _look(row: Subscription, around: Around, now: datetime) -> Iterator[Found]:
+    refused = around.refused.get(row.stripe_subscription_id)
+    if refused is not None and _is_live(row):
+        detail = f"{refused.idempotency_key}: {refused.error}"
+        yield Found("end_refused", row.stripe_subscription_id, detail)
     if row.stripe_subscription_id in around.ending and _is_live(row):
         return  # It is about to end; that the call waits for long is found by its intent.
     seat = around.seats.get(row.subject_id) if row.subject_id else None

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing import (
+    amends,
     clock,
     gateway,
     intents,
@@ -26,6 +28,7 @@ from billing.models import (
     Dispute,
     Finding,
     Grant,
+    Intent,
     Reconciliation,
     Seat,
     StripeEvent,
@@ -98,6 +101,32 @@ def test_premium_whose_end_was_decided_is_ended(stripe: Stripe, bought) -> None:
     ended = Grant.objects.get().ends_at
     assert ended is not None
     assert ended <= clock.now()
+
+
+def test_an_end_that_stripe_refuses_is_found_and_asked_for_again(
+    stripe: Stripe, bought, monkeypatch
+) -> None:
+    _, mirror = bought
+    which = mirror.stripe_subscription_id
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise gateway.StripeRefused("Not now.", "not_now")
+
+    end: dict[str, Any] = {"subscription_id": mirror.pk, "reason": "asked", "actor": None}
+    with monkeypatch.context() as refusing:
+        refusing.setattr(gateway, "cancel_subscription", refuse)
+        with pytest.raises(gateway.StripeRefused):
+            amends.cancel_now(**end, refund=amends.Refund.FULL, now=clock.now())
+    assert gateway.subscription(which).ended_at is None
+    assert (run(fix=True)[0], found()) == (1, {"end_refused", "paying_without_a_car"})
+    assert Finding.objects.filter(detail__contains="Not now.").exists()
+    assert amends.cancel_now(**end, refund=amends.Refund.FULL, now=clock.now())
+    assert gateway.subscription(which).ended_at is not None
+    refunds = Intent.objects.filter(kind=Intent.Kind.REFUND_SUBSCRIPTION)
+    assert refunds.latest("pk").answer == {"amount": 1000}
+    assert not subjects.cancel_and_refund(mirror, full=True, now=clock.now())
+    read_events()
+    assert run()[0] == 0
 
 
 def test_premium_without_the_seat_is_left_to_people(stripe: Stripe, bought) -> None:
