@@ -85,7 +85,14 @@ def left_to_refund(invoice: Invoice) -> int:
     asked = Intent.objects.filter(
         kind=Intent.Kind.REFUND_INVOICE, idempotency_key__startswith=f"refund:{invoice.pk}:"
     )
-    made = [row for row in asked if not (row.answer and "refused" in row.answer)]
+    ending = Intent.objects.filter(
+        kind=Intent.Kind.REFUND_SUBSCRIPTION,
+        request__subscription=invoice.subscription.stripe_subscription_id,
+        answered_at=None,
+    )
+    if ending.exists():
+        return 0  # Nobody knows yet how much goes back with its end; it may be all.
+    made = [row for row in asked if not wishes.is_refused(row)]
     waiting: int = sum(row.request["amount"] for row in made if row.answered_at is None)
     all_made: int = sum(row.request["amount"] for row in made)
     gone = max(all_made, invoice.amount_refunded + waiting)
@@ -171,11 +178,7 @@ def _put_off(
     """Write down the call, from the end that earlier ones lead to, confirmed or not."""
     prefix = f"extend:{mirror.stripe_subscription_id}:"
     earlier = Intent.objects.filter(idempotency_key__startswith=prefix)
-    wished = [
-        intent.request["until"]
-        for intent in earlier
-        if not (intent.answer and "refused" in intent.answer)
-    ]
+    wished = [intent.request["until"] for intent in earlier if not wishes.is_refused(intent)]
     paid = int(mirror.paid_through.timestamp()) if mirror.paid_through else 0
     until = max([paid, *wished]) + days * 86_400
     request = {

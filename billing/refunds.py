@@ -86,14 +86,28 @@ def _refund_credit(
 def _refund(invoice: gateway.Invoice, wanted: int, *, wish: str, key: str) -> int:
     """Give back that much of an invoice's payment, or what is left of it; return the amount."""
     for payment in gateway.payments_of_invoice(invoice.id):
+        return _of_payment(payment, invoice.amount_paid, wanted, wish=wish, key=f"{key}:{payment}")
+    return 0
+
+
+def _of_payment(payment: str, paid: int, wanted: int, *, wish: str, key: str) -> int:
+    """Give back a part of a payment; if some of it went back just now, what is left after that."""
+    refused, tried = None, 0
+    while True:
         before = gateway.refunds(payment)
         ours = sum(made.amount for made in before if asked_by(made, wish))
-        amount = min(wanted, invoice.amount_paid - sum(made.amount for made in before))
+        amount = min(wanted, paid - sum(made.amount for made in before))
         if ours or amount <= 0:
             return ours
-        gateway.refund(payment, amount, key=f"{key}:{payment}")
-        return amount
-    return 0
+        if refused is not None and amount == tried:
+            raise refused
+        try:
+            # Stripe takes one amount per key.
+            gateway.refund(payment, amount, key=f"{key}:{amount}" if refused else key)
+        except gateway.StripeRefused as error:
+            refused, tried = error, amount
+        else:
+            return amount
 
 
 def _paid(subscription_id: str) -> list[gateway.Invoice]:
