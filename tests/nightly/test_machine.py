@@ -19,4 +19,4 @@ def test_thousands_of_sequences_lead_where_the_policy_says(
     """What tests/properties tries a few hundred times, for whoever has the night."""
     done = running.run(tmp_path, SEQUENCES // PARTS)
     with capsys.disabled():
-        print(f"\n{done}")  # noqa: T201 -- the seed and the pace are for whoever reads the run
+        print(f"\n{done}")

@@ -29,17 +29,17 @@ from tests.factories import Car
 from tests.journeys.world import MOST_ROUNDS, World
 
 # Whether a sweep would find something to do, and when one next will.
-_WAITS = """
+_WAITS = """SELECT min(at) FROM (
     SELECT next_attempt_at AS at FROM billing_stripeevent WHERE state = 'received'
     UNION ALL SELECT next_attempt_at FROM billing_intent
         WHERE answered_at IS NULL OR answer->'pending' = 'true'
     UNION ALL SELECT check_at FROM billing_checkout AS page WHERE state = 'open'
         OR state = 'abandoned' AND stripe_session_id IS NOT NULL AND NOT EXISTS (
             SELECT FROM billing_subscription WHERE checkout_id = page.id)
-"""
-_LATE = f"SELECT FROM ({_WAITS}) AS waiting WHERE at <= %(now)s"  # noqa: S608 -- ours
-_DUE = f"SELECT EXISTS (SELECT FROM billing_change) OR EXISTS ({_LATE})"
-_NEXT = f"SELECT min(at) FROM ({_WAITS}) AS waiting WHERE at > %(now)s"  # noqa: S608 -- ours
+) AS waiting WHERE at """
+_LATE = f"({_WAITS} <= %(now)s) IS NOT NULL"
+_DUE = f"SELECT EXISTS (SELECT FROM billing_change) OR {_LATE}"  # noqa: S608 -- our own words
+_NEXT = f"{_WAITS} > %(now)s"
 YEAR = 366 * 86_400
 KEPT = {models.CatalogRevision, models.StripePrice}
 HOUR = timedelta(minutes=65)  # longer than the product ever waits before it tries again

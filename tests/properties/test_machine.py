@@ -19,4 +19,4 @@ def test_what_was_promised_is_what_the_car_is_told(
     """Owners, staff, Stripe, clock and network in any order lead where the policy says."""
     done = running.run(tmp_path, SEQUENCES // PARTS)
     with capsys.disabled():
-        print(f"\n{done}")  # noqa: T201 -- the seed and the pace are for whoever reads the run
+        print(f"\n{done}")  # noqa: T201 -- the seed and the pace are for the reader
