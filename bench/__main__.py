@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 
 from bench import machine
@@ -19,6 +20,8 @@ def main() -> int:
     wanted = parser.parse_args()
     if unknown := set(wanted.tables) - set(TABLES):
         parser.error(f"There is no table {', '.join(sorted(unknown))}; see --help.")
+    # Asked to stop, it stops what it has started, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(machine.note(), flush=True)
     with running() as run:
         for name in wanted.tables or TABLES:
