@@ -105,8 +105,7 @@ def process(event_id: int, *, now: datetime) -> None:
     event = StripeEvent.objects.get(id=event_id)
     if event.state != StripeEvent.State.RECEIVED:
         return
-    renewal = gateway.renewal_paid(event.payload)
-    if renewal is not None and subscriptions.renewed(*renewal, now=now):
+    if _is_believed(event, now=now):
         _close([event.id], StripeEvent.State.HANDLED, "", now=now)
         return
     with locks.only_one(f"event:{event.stripe_subscription_id or event.stripe_event_id}") as mine:
@@ -114,6 +113,16 @@ def process(event_id: int, *, now: datetime) -> None:
             _wait(event, now + SOON)
         while mine and (answered := _waiting_with(event)):
             _answer(event, answered, now=now)
+
+
+def _is_believed(event: StripeEvent, *, now: datetime) -> bool:
+    """Whether it is a renewal that is now recorded from the event itself."""
+    try:
+        renewal = gateway.renewal_paid(event.payload)
+        return renewal is not None and subscriptions.renewed(*renewal, now=now)
+    except Exception as error:
+        _try_later(event, error, now=now)
+        raise
 
 
 def _answer(event: StripeEvent, answered: list[int], *, now: datetime) -> None:

@@ -82,9 +82,10 @@ def renewal_paid(event: dict[str, Any]) -> tuple[str, Invoice] | None:
         if not simple or found["status"] != "paid" or found["lines"]["has_more"]:
             return None
         invoice = values.invoice(stripe.Invoice.construct_from(found, None))
-        return found["parent"]["subscription_details"]["subscription"], invoice
-    except (AttributeError, KeyError, TypeError):
+        which = found["parent"]["subscription_details"]["subscription"]
+    except (ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError):
         return None
+    return (which, invoice) if isinstance(which, str) and isinstance(invoice.id, str) else None
 
 
 def extend(subscription_id: str, until: datetime, *, key: str) -> None:

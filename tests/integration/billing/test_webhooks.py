@@ -12,7 +12,7 @@ import stripe as library
 from django.db import connection
 from django.test import Client
 
-from billing import gateway, tasks, webhooks
+from billing import clock, gateway, subscriptions, tasks, webhooks
 from billing.models import DomainEvent, Grant, StripeEvent, Subscription
 from billing.views import LARGEST
 from connectivity.celery import app
@@ -140,6 +140,43 @@ def test_a_signed_event_with_strange_data_is_kept_and_harms_nobody(kind: str) ->
         assert post(an_event(type=kind, data=data)).status_code == 200
     states = StripeEvent.objects.values_list("state", flat=True)
     assert list(states) == ["handled"] * len(STRANGE)
+
+
+RENEWAL = {
+    "id": "in_1",
+    "object": "invoice",
+    "number": "7",
+    "status": "paid",
+    "billing_reason": "subscription_cycle",
+    "attempt_count": 1,
+    "currency": "usd",
+    "total": 1000,
+    "total_taxes": None,
+    "amount_paid": 1000,
+    "lines": {"object": "list", "has_more": False, "data": []},
+    "parent": {"subscription_details": {"subscription": "sub_1"}},
+}
+
+
+@pytest.mark.parametrize("created", [10**12, 10**18, 10**30, "yesterday"])
+def test_a_renewal_of_a_strange_day_is_fetched_and_not_believed(created: Any, monkeypatch) -> None:
+    fetched = []
+    monkeypatch.setattr(subscriptions, "sync", lambda which, **_: fetched.append(which))
+    paid = {"object": {**RENEWAL, "created": created}}
+    assert post(an_event(type="invoice.paid", data=paid)).status_code == 200
+    assert (fetched, StripeEvent.objects.get().state) == (["sub_1"], "handled")
+
+
+def test_a_renewal_that_cannot_be_recorded_counts_its_attempts(monkeypatch) -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(gateway, "renewal_paid", fail)
+    event = webhooks.take_in(an_event(type="invoice.paid", data={}), now=clock.now())
+    with pytest.raises(RuntimeError):
+        webhooks.process(event.pk, now=clock.now())
+    event.refresh_from_db()
+    assert (event.attempts, event.error) == (1, "RuntimeError: unforeseen")
 
 
 def test_a_huge_body_is_refused_before_it_is_read() -> None:
