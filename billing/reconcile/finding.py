@@ -64,7 +64,7 @@ KINDS = {
     "seat_missing": Kind(
         DRIFT,
         "a live subscription from our own page has lost its car's seat",
-        "`--fix` gives it back, where nobody else holds it.",
+        "`--fix` gives it back, where nobody else holds it and the car is still the payer's.",
     ),
     "intent_unanswered": Kind(
         DRIFT,

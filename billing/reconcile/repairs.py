@@ -4,13 +4,13 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing import subjects, subscriptions
+from billing import owners, subjects, subscriptions
 from billing.models import DomainEvent, Grant, Seat, Subscription
 from billing.reconcile.finding import Repair
 
 
 def reseat(stripe_subscription_id: str) -> Repair:
-    """Give a live subscription its seat back, unless somebody else has taken it."""
+    """Give a live subscription its seat back, unless it is another's, or not theirs any more."""
 
     def repair(now: datetime) -> bool:
         mirror = subscriptions.sync(stripe_subscription_id, now=now)
@@ -33,8 +33,9 @@ def _take_seat(mirror: Subscription, *, now: datetime) -> bool:
     payer_id = mirror.checkout.payer_id if mirror.checkout else None
     if payer_id is None and mirror.customer is not None:
         payer_id = mirror.customer.payer_id
-    if payer_id is None:
-        return False
+    pair = (mirror.subject_id, payer_id)
+    if payer_id is None or owners.wrong([pair]):
+        return False  # Whoever has no right to it any more gets no seat, paid or not.
     Seat.objects.create(
         subject_id=mirror.subject_id, payer_id=payer_id, subscription=mirror, taken_at=now
     )

@@ -129,6 +129,15 @@ def test_an_end_that_stripe_refuses_is_found_and_asked_for_again(
     assert run()[0] == 0
 
 
+def test_who_has_sold_the_car_gets_no_seat_back(stripe: Stripe, bought) -> None:
+    car, _ = bought
+    Seat.objects.all().delete()
+    Ownership.objects.update(ends_at=clock.now())
+    Ownership.objects.create(vehicle=car.vehicle, owner=make_user(), starts_at=clock.now())
+    assert (run(fix=True)[0], found()) == (1, {"seat_missing", "not_the_owner"})
+    assert not Seat.objects.exists()
+
+
 def test_premium_without_the_seat_is_left_to_people(stripe: Stripe, bought) -> None:
     """Somebody pays for it, so nothing is ended by itself."""
     Seat.objects.all().delete()
