@@ -19,6 +19,7 @@ lower what was paid, since paid invoices stay paid.
 
 from datetime import datetime
 from decimal import ROUND_HALF_UP
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -46,15 +47,9 @@ def sync(stripe_subscription_id: str, *, now: datetime) -> Subscription:
     checkout = mirror.checkout
     if checkout is None and mirror.adopted_at is None:
         checkout = _checkout_of(stripe_subscription_id)
-    with transaction.atomic(durable=True):
-        subject_id = checkout.subject_id if checkout else mirror.subject_id
-        if subject_id is not None:
-            subjects.lock(subject_id)
-        if checkout is not None:
-            checkout.refresh_from_db()  # Somebody may have abandoned it while we waited.
-        mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
-        if ticket > mirror.recorded_ticket:
-            _record(mirror, fetched, checkout, ticket, now=now)
+    recorded = False
+    while not recorded:
+        mirror, recorded = _record_newest(mirror, fetched, checkout, ticket, now=now)
     return mirror
 
 
@@ -99,6 +94,41 @@ def _take_ticket(mirror: Subscription) -> int:
     with transaction.atomic():
         Subscription.objects.filter(pk=mirror.pk).update(ticket=F("ticket") + 1)
         return Subscription.objects.values_list("ticket", flat=True).get(pk=mirror.pk)
+
+
+def _record_newest(
+    mirror: Subscription,
+    fetched: gateway.Subscription,
+    checkout: Checkout | None,
+    ticket: int,
+    *,
+    now: datetime,
+) -> tuple[Subscription, bool]:
+    """Record what was fetched unless a later fetch is recorded; return the mirror as it is now.
+
+    False, and nothing is changed, if staff adopted it after it was read: its subject is to be
+    locked first, so all of this begins again.
+    """
+    with transaction.atomic(durable=True):
+        subject_id = _subject_of(mirror, checkout)
+        if subject_id is not None:
+            subjects.lock(subject_id)
+        mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
+        if _subject_of(mirror, checkout) != subject_id:
+            return mirror, False
+        if checkout is not None:
+            checkout.refresh_from_db()  # Somebody may have abandoned it while we waited.
+        if ticket > mirror.recorded_ticket:
+            its = checkout if mirror.adopted_at is None else None
+            _record(mirror, fetched, its, ticket, now=now)
+    return mirror, True
+
+
+def _subject_of(mirror: Subscription, checkout: Checkout | None) -> UUID | None:
+    """What it is for: by the page that it came from, unless staff have adopted it."""
+    if checkout is not None and mirror.adopted_at is None:
+        return checkout.subject_id
+    return mirror.subject_id
 
 
 def _checkout_of(stripe_subscription_id: str) -> Checkout | None:

@@ -1,11 +1,12 @@
 """The mirror: tickets, adoption, and money that Stripe reports later."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
-from billing import clock, gateway, subscriptions
-from billing.models import Grant, Invoice, Seat, StripePrice, Subscription
+from billing import clock, gateway, subjects, subscriptions
+from billing.models import Grant, Invoice, Seat, StripePrice, Subject, Subscription
 from tests.factories import make_car, make_user
 from tests.integration.billing.buying import start
 from tests.integration.conftest import Stripe, eventually
@@ -45,6 +46,32 @@ def test_what_was_fetched_earlier_never_overwrites_what_was_fetched_later(
     assert mirror.status == "canceled"
     assert mirror.recorded_ticket == mirror.ticket
     assert not Seat.objects.exists()
+
+
+def test_one_adopted_during_the_fetch_is_recorded_under_its_subjects_lock(
+    paid, monkeypatch
+) -> None:
+    mirror = Subscription.objects.get()
+    subject_id, locked = mirror.subject_id, []
+    Seat.objects.all().delete()
+    Grant.objects.all().delete()
+    Subscription.objects.update(checkout=None, subject=None)
+    monkeypatch.setattr(gateway, "session_of_subscription", lambda _: None)
+    fetch, lock = gateway.subscription, subjects.lock
+
+    def slow(subscription_id: str) -> gateway.Subscription:
+        Subscription.objects.update(subject=subject_id, adopted_at=clock.now())
+        return fetch(subscription_id)
+
+    def noted(which: UUID) -> Subject:
+        locked.append(which)
+        return lock(which)
+
+    monkeypatch.setattr(gateway, "subscription", slow)
+    monkeypatch.setattr(subjects, "lock", noted)
+    found = subscriptions.sync(mirror.stripe_subscription_id, now=clock.now())
+    assert locked == [subject_id]
+    assert (found.subject_id, found.recorded_ticket) == (subject_id, found.ticket)
 
 
 def test_a_sync_that_finds_nothing_new_tells_the_car_nothing(paid) -> None:
