@@ -92,7 +92,15 @@ def left_to_refund(invoice: Invoice) -> int:
     )
     if ending.exists():
         return 0  # Nobody knows yet how much goes back with its end; it may be all.
-    made = [row for row in asked if not wishes.is_refused(row)]
+    failed = DomainEvent.objects.filter(
+        subject_id=invoice.subscription.subject_id, kind="refund_failed", data__invoice=invoice.pk
+    )
+    returned = set(failed.values_list("data__refund", flat=True))  # It can be given once more.
+    made = [
+        row
+        for row in asked
+        if not wishes.is_refused(row) and (row.answer or {}).get("refund") not in returned
+    ]
     waiting: int = sum(row.request["amount"] for row in made if row.answered_at is None)
     all_made: int = sum(row.request["amount"] for row in made)
     gone = max(all_made, invoice.amount_refunded + waiting)

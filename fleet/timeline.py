@@ -137,6 +137,7 @@ SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
     "extended": _extended,
     "grant_given": _given,
     "payment_failed": _failed,
+    "refund_failed": _money,
     "refunded": _money,
     "switched": _money,
     "vehicle_retired": _retired,

@@ -7,6 +7,7 @@ takes an idempotency key, so that the same call made twice is made once.
 from billing.gateway.client import API_VERSION, GONE, StripeAway, StripeFailed, StripeRefused
 from billing.gateway.payments import (
     dispute,
+    every_refund,
     invoice_of_payment,
     payments_of_invoice,
     refund,
@@ -52,6 +53,7 @@ __all__ = [
     "create_price",
     "create_product",
     "dispute",
+    "every_refund",
     "expire_checkout",
     "extend",
     "invoice_of_payment",

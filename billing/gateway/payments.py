@@ -16,10 +16,14 @@ def payments_of_invoice(invoice_id: str) -> list[str]:
 
 def refunds(payment_intent: str) -> list[Refund]:
     """Return what of a payment was given back, or is on its way back."""
+    return [one for one in every_refund(payment_intent) if one.counts]
+
+
+def every_refund(payment_intent: str) -> list[Refund]:
+    """Return also what did not arrive, or was called back."""
     with client.speaking():
         found = client.api().v1.refunds.list({"payment_intent": payment_intent, "limit": 100})
-        made = [values.refund(one) for one in found.auto_paging_iter()]
-        return [one for one in made if one.status not in ("failed", "canceled")]
+        return [values.refund(one) for one in found.auto_paging_iter()]
 
 
 def refund(payment_intent: str, amount: int, *, key: str) -> str:

@@ -108,6 +108,11 @@ class Refund:
     status: str
     key: str
 
+    @property
+    def counts(self) -> bool:
+        """Whether the money is with the payer, or on its way."""
+        return self.status not in ("failed", "canceled")
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:

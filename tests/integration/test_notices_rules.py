@@ -53,6 +53,7 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
     ("payment_failed", {"action_required": True}, "payment_needs_confirmation", "confirm"),
     ("payment_recovered", {}, "payment_recovered", "paid until Dec 22, 2026"),
     ("refunded", USD, "refunded_kept", "Premium stays on"),
+    ("refund_failed", USD, "refund_failed", "sent $5.00 back to us"),
     ("dispute_opened", USD, "dispute_opened", "Premium stays on until Dec 29, 2026"),
     ("dispute_won", USD, "dispute_won", "goes on as before"),
     ("dispute_lost", USD, "dispute_lost", "taken back $5.00 for good"),

@@ -32,6 +32,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("billing", "payment_failed"): money.failed,
     ("billing", "payment_recovered"): money.recovered,
     ("billing", "refunded"): money.refunded,
+    ("billing", "refund_failed"): money.refund_failed,
     ("billing", "dispute_opened"): money.disputed,
     ("billing", "dispute_won"): money.disputed,
     ("billing", "dispute_lost"): money.disputed,

@@ -55,6 +55,12 @@ def refunded(event: Any, now: datetime) -> Iterator[Mail]:
         yield told.mail("refunded_kept" if running else "refunded", amount=amount)
 
 
+def refund_failed(event: Any, now: datetime) -> Iterator[Mail]:
+    """The bank has sent a refund back: nothing is lost, and a person takes it up."""
+    for told in about(event, now):
+        yield told.mail("refund_failed", amount=told.amount())
+
+
 def disputed(event: Any, now: datetime) -> Iterator[Mail]:
     """The bank has taken a payment back, and what came of it."""
     for told in about(event, now):
