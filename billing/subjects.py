@@ -163,6 +163,11 @@ def unsent(site: str, limit: int) -> list[Unsent]:
     return [Unsent(row.id, row.subject_id, row.version, row.created_at) for row in rows[:limit]]
 
 
+def has_unsent(site: str) -> bool:
+    """Whether there is anything that a site has not been told."""
+    return Change.objects.filter(site=site).exists()
+
+
 def sent(changes: Iterable[Unsent]) -> None:
     """Forget changes that their site has been told."""
     Change.objects.filter(id__in=[change.id for change in changes]).delete()

@@ -5,7 +5,8 @@ An event says that something has changed: what has, is fetched. It is done only 
 began after its receipt is recorded, so lost order, repeats and delays change nothing. One fetch
 answers all events about a subscription that were here before it began. Two kinds are not fetched
 at once: a paid renewal is believed (see Note [The one payload that is believed]), and an update
-that only turned the period changes nothing that anybody is told, so it waits for others (CALM).
+that only turned the period waits for its payment (CALM). Once that is known there is nothing left
+to ask, so of the eight events that a renewal brings none is fetched.
 """
 
 import json
@@ -16,12 +17,12 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, Q
 
-from billing import budget, checkout, disputes, gateway, locks, repayments, subscriptions
+from billing import budget, checkout, disputes, gateway, locks, repayments, subscriptions, turning
 from billing.backoff import next_try
 from billing.models import StripeEvent
 
 ID = re.compile(r"[a-z]+_[A-Za-z0-9_]{1,200}")  # Stripe's form; it goes into addresses
-CALM = timedelta(minutes=10)
+CALM = timedelta(hours=2)  # Stripe charges an hour after a period has turned.
 SOON = timedelta(seconds=1)
 SUBSCRIPTION_EVENTS = {
     "customer.subscription.created",
@@ -56,8 +57,6 @@ _INSERT = """
         %(stripe_subscription_id)s, %(payload)s::jsonb, %(received_at)s, 0, %(next_attempt_at)s, '')
     ON CONFLICT (stripe_event_id) DO NOTHING RETURNING id
 """
-# What an update changes when a period turns, and nothing else does.
-_TURNING = {"items", "latest_invoice"}
 
 
 def receive(body: bytes, signature: str, *, now: datetime, wall: int) -> StripeEvent:
@@ -81,7 +80,7 @@ def take_in(payload: dict[str, Any], *, now: datetime) -> StripeEvent:
         stripe_subscription_id=_subscription_id(kind, payload),
         payload=payload,
         received_at=now,
-        next_attempt_at=now + CALM if _is_calm(kind, payload) else now,
+        next_attempt_at=now + CALM if turning.turned_to(kind, payload) else now,
     )
     return event if _insert(event) else StripeEvent.objects.get(stripe_event_id=payload["id"])
 
@@ -116,7 +115,10 @@ def process(event_id: int, *, now: datetime) -> None:
 
 
 def _is_believed(event: StripeEvent, *, now: datetime) -> bool:
-    """Whether it is a renewal that is now recorded from the event itself."""
+    """Whether it is a renewal that is now recorded from the event itself, or the turn before it."""
+    turn = turning.turned_to(event.type, event.payload)
+    if turn is not None:
+        return subscriptions.is_paid_through(event.stripe_subscription_id, turn)
     try:
         renewal = gateway.renewal_paid(event.payload)
         return renewal is not None and subscriptions.renewed(*renewal, now=now)
@@ -185,14 +187,6 @@ def _state(kind: str, version: str) -> StripeEvent.State:
     if version != gateway.API_VERSION:
         return StripeEvent.State.PARKED
     return StripeEvent.State.RECEIVED
-
-
-def _is_calm(kind: str, payload: dict[str, Any]) -> bool:
-    """Whether the event tells of a period that has turned, and of nothing else."""
-    if kind != "customer.subscription.updated":
-        return False
-    previous = payload["data"].get("previous_attributes") or {} if _object(payload) else {}
-    return bool(previous) and set(previous) <= _TURNING
 
 
 def _waiting_with(event: StripeEvent) -> list[int]:

@@ -4,23 +4,36 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 
-from billing import clock
+from billing import clock, locks, subjects
 from fleet import delivery, snapshots
 from fleet.models import UsedAssertion
 
 log = structlog.get_logger()
 BATCHES = 100  # a task stays short; what is left over waits for the next sweep
+ROUNDS = 5
 
 
 @shared_task
 def publish(site: str) -> None:
-    """Tell one site all that has changed."""
+    """Tell one site all that has changed; many changes are told together, by one worker.
+
+    Who finds another at it leaves: that one looks again after it has let go, so that it sees what
+    was committed before this one came.
+    """
     try:
-        for _ in range(BATCHES):
-            if not delivery.publish(site, now=clock.now()):
+        for _ in range(ROUNDS):
+            if not subjects.has_unsent(site):
                 return
+            with locks.only_one(f"fleet.publish:{site}") as mine:
+                if not mine or not _tell(site):
+                    return
     except snapshots.SiteAway as error:
         log.warning("site_away", site=site, error=str(error))
+
+
+def _tell(site: str) -> bool:
+    """Tell a site what has changed until nothing is left, and say whether it came to that."""
+    return any(not delivery.publish(site, now=clock.now()) for _ in range(BATCHES))
 
 
 @shared_task

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from billing import clock, subjects
+from billing import clock, locks, subjects
 from billing.models import Change, Subject
 from fleet import delivery, snapshots, tasks
 from fleet.models import Delivery, Vehicle
@@ -323,3 +323,28 @@ def test_reports_and_publishing_at_once_lose_neither() -> None:
     found = states(car)
     assert found.pop(newest) == "applied"
     assert set(found.values()) <= {"applied", "superseded"}
+
+
+def test_of_many_publishers_one_tells_and_none_is_forgotten() -> None:
+    """Who comes while another tells leaves at once; what is left is told by the next."""
+    bump(make_car())
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locks.only_one("fleet.publish:local") as mine:
+            assert mine
+            held.set()
+            done.wait(20)
+        connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(20)
+    try:
+        tasks.publish("local")
+        assert subjects.has_unsent("local")
+    finally:
+        done.set()
+        other.join()
+    tasks.publish("local")
+    assert not subjects.has_unsent("local")

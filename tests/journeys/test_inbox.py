@@ -64,18 +64,29 @@ def test_a_paid_renewal_is_believed_without_a_call(renewed: Journey) -> None:
     assert StripeEvent.objects.filter(type="invoice.paid", state="handled").count() == 2
 
 
-def test_a_turned_period_waits_for_others_and_is_fetched_once(renewed: Journey) -> None:
+def test_a_turned_period_waits_for_its_payment_and_is_not_fetched(renewed: Journey) -> None:
     before = reads(renewed)
     renewed.world.webhooks.deliver(which=["customer.subscription.updated"], times=2)
     waiting = StripeEvent.objects.get(state="received")
     assert waiting.next_attempt_at == renewed.now + webhooks.CALM
-    assert reads(renewed) == before
+    renewed.world.webhooks.deliver(which=["invoice.paid"])
 
     renewed.world.go_to(waiting.next_attempt_at)
 
-    assert reads(renewed) == before + 1
+    assert reads(renewed) == before
     assert not StripeEvent.objects.filter(state="received").exists()
     assert mirror().period_ends_at == MAY
+
+
+def test_a_turned_period_whose_payment_nobody_heard_of_is_fetched(renewed: Journey) -> None:
+    before = reads(renewed)
+    renewed.world.webhooks.deliver(which=["customer.subscription.updated"])
+    renewed.world.webhooks.drop()
+
+    renewed.world.go_to(renewed.now + webhooks.CALM)
+
+    assert reads(renewed) == before + 1
+    assert mirror().paid_through == MAY
 
 
 def test_one_fetch_answers_all_events_that_were_here_before_it(renewed: Journey) -> None:
