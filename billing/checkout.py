@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing import gateway, intents, queries, subjects, subscriptions, wishes
-from billing.gateway import StripeAway, StripeRefused
+from billing.gateway import StripeAway, StripeRefused, customers
 from billing.models import (
     Checkout,
     Customer,
@@ -92,7 +92,13 @@ def start(
         still_may()
         checkout = _take_seat(payer, subject_id, lookup_key, customer, now=now)
         intent = _intent(checkout, terms, now=now)
-    intents.perform(intent, now=now)
+    try:
+        intents.perform(intent, now=now)
+    except StripeRefused as error:
+        if error.code == gateway.GONE and customers.is_deleted(customer.stripe_customer_id):
+            # The next wish is for a page of another customer.
+            Customer.objects.filter(pk=customer.pk).update(gone_at=now)
+        raise
     checkout.refresh_from_db()
     return checkout.url
 
@@ -227,10 +233,10 @@ def _free_until(subject_id: UUID, *, now: datetime) -> int | None:
 
 
 def _customer(payer: Any, currency: str, *, now: datetime) -> Customer:
-    """The payer's first customer at Stripe that has room; a new one if all are full."""
+    """The payer's first customer at Stripe that is there and has room; else a new one."""
     ordinal = 1
     for customer in Customer.objects.filter(payer=payer, currency=currency).order_by("ordinal"):
-        if _has_room(customer):
+        if customer.gone_at is None and _has_room(customer):
             return customer
         ordinal = customer.ordinal + 1
     return _new_customer(payer, currency, ordinal, now=now)

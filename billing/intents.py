@@ -83,7 +83,7 @@ def due(now: datetime) -> list[Intent]:
 
 def update_customer_email(*, payer: Any, now: datetime) -> None:
     """Have Stripe write to this payer's present address from now on."""
-    for customer in Customer.objects.filter(payer=payer):
+    for customer in Customer.objects.filter(payer=payer, gone_at=None):
         wishes.record(
             Intent.Kind.UPDATE_CUSTOMER,
             f"email:{customer.stripe_customer_id}:{uuid.uuid4()}",

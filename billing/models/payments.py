@@ -18,6 +18,9 @@ class Customer(models.Model):
     ordinal = models.PositiveSmallIntegerField(default=1)
     stripe_customer_id = models.CharField(max_length=255, unique=True)
     created_at = models.DateTimeField(default=clock.now)
+    gone_at = models.DateTimeField(
+        null=True, blank=True, help_text="When we learned that it was deleted at Stripe."
+    )
 
     class Meta:
         constraints = [
@@ -57,8 +60,9 @@ class Checkout(models.Model):
     url = models.URLField(max_length=2000, blank=True)
     started_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    # When to ask Stripe what became of it, should no event have said so by then.
-    check_at = models.DateTimeField()
+    # When to ask Stripe what became of it, should no event have said so by then; null once it is
+    # known of an abandoned one.
+    check_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [

@@ -56,6 +56,7 @@ def _renew(row: Customer) -> Repair:
     def repair(now: datetime) -> bool:
         for mirror in row.subscriptions.exclude(status__in=Subscription.ENDED):
             subscriptions.sync(mirror.stripe_subscription_id, now=now)
+        Customer.objects.filter(pk=row.pk, gone_at=None).update(gone_at=now)
         mine = Customer.objects.filter(payer=row.payer_id, currency=row.currency)
         ordinal = (mine.aggregate(last=Max("ordinal"))["last"] or row.ordinal) + 1
         request = {

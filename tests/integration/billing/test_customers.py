@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
-from billing import checkout, clock, invoices
-from billing.models import Checkout, Customer, Subscription
+from billing import checkout, clock, intents, invoices
+from billing.models import Checkout, Customer, Intent, Subscription
 from tests.factories import make_car, make_user
 from tests.integration.billing.buying import start
 from tests.integration.conftest import Stripe, eventually
@@ -129,3 +130,36 @@ def test_another_currency_than_the_cars_is_not_on_sale(owner) -> None:
             still_may=lambda: None,
             now=clock.now(),
         )
+
+
+def test_who_was_deleted_at_stripe_is_refused_once(stripe: Stripe, owner) -> None:
+    """The refusal is how we learn of it; the next click makes another customer."""
+    gone = pay(stripe, owner).customer
+    stripe.delete(f"customers/{gone.stripe_customer_id}")
+    car = make_car(owner)
+
+    with pytest.raises(checkout.StripeRefused):
+        start(owner, car)
+
+    stripe.pay(start(owner, car))
+    eventually(Subscription.objects.filter(subject_id=car.vehicle.id, status="active").first)
+    assert Customer.objects.get(gone_at=None).ordinal == 2
+
+
+def test_who_was_found_deleted_buys_at_once(stripe: Stripe, owner) -> None:
+    gone = pay(stripe, owner).customer
+    stripe.delete(f"customers/{gone.stripe_customer_id}")
+    call_command("reconcile", fix=True)
+
+    assert pay(stripe, owner).customer.ordinal == 2
+
+
+def test_no_address_goes_to_who_is_gone(owner) -> None:
+    Customer.objects.create(
+        payer=owner, currency="usd", stripe_customer_id="cus_1", gone_at=clock.now()
+    )
+    Customer.objects.create(payer=owner, currency="usd", ordinal=2, stripe_customer_id="cus_2")
+
+    intents.update_customer_email(payer=owner, now=clock.now())
+
+    assert Intent.objects.get().request == {"customer": "cus_2"}
