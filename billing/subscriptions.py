@@ -83,6 +83,12 @@ def renewed(stripe_subscription_id: str, invoice: gateway.Invoice, *, now: datet
     return True
 
 
+def is_paid_through(stripe_subscription_id: str, instant: datetime) -> bool:
+    """Whether a subscription that renews is known to be paid until an instant, or further."""
+    known = Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
+    return known.filter(status__in=Subscription.RENEWING, paid_through__gte=instant).exists()
+
+
 def _known(stripe_subscription_id: str) -> Subscription:
     mirror, _ = Subscription.objects.select_related("checkout").get_or_create(
         stripe_subscription_id=stripe_subscription_id
