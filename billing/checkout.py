@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 
 from billing import gateway, intents, queries, subjects, subscriptions, wishes
 from billing.gateway import StripeAway, StripeRefused, customers
@@ -126,6 +125,9 @@ def settle(checkout: Checkout, *, now: datetime) -> str:
         return "expired"
     if session.status == "complete" and session.subscription:
         subscriptions.sync(session.subscription, now=now)
+        # All is known of one that was abandoned, too: no sweep is to pass it again.
+        known = Checkout.objects.filter(id=checkout.id, state=Checkout.State.ABANDONED)
+        known.update(check_at=None)
     elif session.status == "expired":
         _close(checkout, now=now)
     return session.status
@@ -140,11 +142,9 @@ def settle_session(stripe_session_id: str, *, now: datetime) -> None:
 
 def due(now: datetime) -> list[Checkout]:
     """Return the pages whose outcome should have been heard of by now, abandoned ones too."""
-    unheard = Q(state=Checkout.State.OPEN) | Q(
-        state=Checkout.State.ABANDONED, subscription=None, stripe_session_id__isnull=False
-    )
-    waiting = Checkout.objects.filter(unheard, check_at__lte=now)
-    return list(waiting.order_by("check_at")[:100])
+    unheard = [Checkout.State.OPEN, Checkout.State.ABANDONED]
+    waiting = Checkout.objects.filter(state__in=unheard, check_at__lte=now)
+    return list(waiting.exclude(stripe_session_id=None).order_by("check_at")[:100])
 
 
 def _clear_stale(*, payer: Any, subject_id: UUID, lookup_key: str, now: datetime) -> None:

@@ -125,7 +125,8 @@ def end_now(
             grant.ends_at = max(grant.starts_at, instant)
             grant.save(update_fields=["ends_at"])
             bump([grant.subject_id], now=now)
-    Checkout.objects.filter(subscription=subscription).update(state=Checkout.State.ABANDONED)
+    page = Checkout.objects.filter(subscription=subscription)
+    page.update(state=Checkout.State.ABANDONED, check_at=None)  # There is no more to ask.
     Seat.objects.filter(subscription=subscription).delete()
     return cancel_and_refund(subscription, full=full, refund=refund, now=now)
 

@@ -91,7 +91,7 @@ def pages(cursor: str, pace: Pace) -> Result:
         for row in batch
         if (status := theirs.get(str(row.stripe_session_id), "unknown")) != "open"
     ]
-    more = f"{batch[-1].check_at.isoformat()}|{batch[-1].id}" if len(batch) == AT_ONCE else ""
+    more = f"{batch[-1].check_at}|{batch[-1].id}" if len(batch) == AT_ONCE else ""
     return found, more, len(batch)
 
 

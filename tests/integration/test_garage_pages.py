@@ -383,6 +383,7 @@ def test_who_comes_back_from_paying_waits_and_has_the_page_ask(browser, owner):
     car = make_car(owner)
     opened = open_page(car, owner)
     later = opened.check_at
+    assert later
 
     answer = text(browser.get(f"{page(car)}?checkout=done"))
 
@@ -391,6 +392,7 @@ def test_who_comes_back_from_paying_waits_and_has_the_page_ask(browser, owner):
     assert f'hx-get="{page(car, "status")}?poll=1&amp;checkout=done"' in answer
     assert 'hx-trigger="load delay:2s, seen"' in answer
     opened.refresh_from_db()
+    assert opened.check_at
     assert opened.check_at < later
 
 

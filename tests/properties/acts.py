@@ -57,6 +57,7 @@ class Acts:
         self.stage, self.people = stage, people
         self.cars: list[Car] = [make_car(people["ann"]) for _ in range(2)]
         self.promised = [Promised(owner="ann") for _ in self.cars]
+        self._runs_on: dict[str, bool] = {}
         self._read: tuple[int, Ledger] | None = None
 
     @property
@@ -151,7 +152,7 @@ class Acts:
         who = {"payer": self.people[name], "subject_id": self.cars[car].vehicle.id}
         with may_be_refused():
             quote = switching.quote(**who, now=self.stage.now)
-            asked = {"to": quote.to, "unit_amount": quote.unit_amount}
+            asked: dict[str, Any] = {"to": quote.to, "unit_amount": quote.unit_amount}
             asked["proration_date"] = quote.proration_date
             switching.switch(**who, **asked, now=self.stage.now)
 
@@ -162,8 +163,11 @@ class Acts:
             return
         payer, subject_id = self.people[promised.owner], self.cars[car].vehicle.id
         with may_be_refused():
+            before = self.ledger.contracts
             withdrawal.withdraw(payer=payer, subject_id=subject_id, now=self.stage.now)
-            self._current(car).stop(self.stage.now, "unused")
+            current = self._current(car)
+            if before[current.contract].lives:
+                current.stop(self.stage.now, "unused")
 
     def _current(self, car: int) -> Purchase:
         """What the car has Premium by: the last that was paid and that nobody has stopped."""
@@ -175,8 +179,9 @@ class Acts:
         promised = self.promised[car]
         if promised.owner is not None:
             owner, vehicle_id = self.people[promised.owner], self.cars[car].vehicle.id
+            before = self.ledger.contracts
             garage.release(owner=owner, vehicle_id=vehicle_id, now=self.stage.now)
-            promised.leaves(self.stage.now)
+            promised.leaves(self.stage.now, before)
 
     def adds(self, car: int, name: str) -> None:
         """Somebody sits in a car that nobody has, and adds it."""
@@ -199,7 +204,7 @@ class Acts:
 
     def is_given(self, car: int, days: int, *, afterwards: bool) -> None:
         """Goodwill: what staff are shown is what is promised."""
-        asked = {"reason": "sorry", "token": str(uuid.uuid4()), "actor": None}
+        asked: dict[str, Any] = {"reason": "sorry", "token": str(uuid.uuid4()), "actor": None}
         with may_be_refused():
             given = goodwill.give(
                 vehicle_id=self.cars[car].vehicle.id,
@@ -222,13 +227,14 @@ class Acts:
         mirror = _mirror(purchase)
         if mirror is None:
             return
-        wish = {"refund": amends.Refund(back), "reason": "asked", "actor": None}
+        lived = self.ledger.contracts[purchase.contract].lives
+        wish: dict[str, Any] = {"refund": amends.Refund(back), "reason": "asked", "actor": None}
         with may_be_refused():
             try:
                 done = amends.cancel_now(subscription_id=mirror.pk, **wish, now=self.stage.now)
             except (StripeAway, StripeRefused):
                 done = True  # It has ended here; Stripe will hear of it.
-            if done:
+            if done and lived:
                 purchase.stop(self.stage.now, back)
 
     def is_refunded(self, purchase: Purchase, cents: int) -> None:
@@ -237,7 +243,7 @@ class Acts:
         paid = Invoice.objects.filter(subscription=mirror, status="paid", amount_paid__gt=0)
         invoice = paid.order_by("-created_at").first() if mirror else None
         if invoice is not None:
-            asked = {"reason": "asked", "token": str(uuid.uuid4()), "actor": None}
+            asked: dict[str, Any] = {"reason": "asked", "token": str(uuid.uuid4()), "actor": None}
             with may_be_refused():
                 amends.refund(invoice_id=invoice.pk, amount=cents, **asked, now=self.stage.now)
 
@@ -246,7 +252,7 @@ class Acts:
         mirror = _mirror(purchase)
         if mirror is None:
             return
-        asked = {"reason": "a repair", "token": str(uuid.uuid4()), "actor": None}
+        asked: dict[str, Any] = {"reason": "a repair", "token": str(uuid.uuid4()), "actor": None}
         with may_be_refused():
             done = amends.extend(subscription_id=mirror.pk, days=days, **asked, now=self.stage.now)
             if done.as_gift:
@@ -256,8 +262,9 @@ class Acts:
     def is_retired(self, car: int) -> None:
         """The car leaves service: nobody has it, nothing is paid or given for it."""
         vehicle_id, promised = self.cars[car].vehicle.id, self.promised[car]
+        before = self.ledger.contracts
         if garage.retire(vehicle_id=vehicle_id, reason="scrap", actor=None, now=self.stage.now):
-            promised.leaves(self.stage.now)
+            promised.leaves(self.stage.now, before)
             promised.ends_gifts(self.stage.now)
             promised.retired = True
 
@@ -271,13 +278,16 @@ class Acts:
         """The dashboard ends it at once, with no refund."""
         self.stage.dashboard("DELETE", f"/v1/subscriptions/{contract.id}")
 
-    def pauses_at_stripe(self, contract: Contract) -> None:
-        """It is paused; what is paid is not given back."""
-        form = {"bill_for[unused_time_from][type]": "none", "type": "subscription"}
+    def pauses_at_stripe(self, contract: Contract, *, credited: bool) -> None:
+        """It is paused; what is paid runs on, or its rest is credited to the next invoice."""
+        unused = "now" if credited else "none"
+        form = {"bill_for[unused_time_from][type]": unused, "type": "subscription"}
+        self._runs_on[contract.id] = not credited
         self.stage.dashboard("POST", f"/v1/subscriptions/{contract.id}/pause", **form)
 
-    def resumes_at_stripe(self, contract: Contract, how: str) -> None:
-        """It goes on: from now, or in the period that runs."""
+    def resumes_at_stripe(self, contract: Contract) -> None:
+        """It goes on: in the period that runs, or else from now."""
+        how = "unchanged" if self._runs_on.get(contract.id) else "now"
         form = {
             "billing_cycle_anchor[type]": how,
             "payment_behavior": "resume_on_payment_success",

@@ -167,7 +167,9 @@ class Machine(RuleBasedStateMachine):
     # Stripe.
 
     @precondition(_has_contract)
-    @rule(which=ANY, what=st.sampled_from(["at", "flag", "keep", "now", "pause", "resume", "anew"]))
+    @rule(
+        which=ANY, what=st.sampled_from(["at", "flag", "keep", "now", "pause", "credit", "resume"])
+    )
     def at_stripe(self, which: int, what: str) -> None:
         """Somebody ends, keeps, pauses or resumes it in the portal, or in the dashboard."""
         does: dict[str, Callable[[Contract], None]] = {
@@ -175,12 +177,11 @@ class Machine(RuleBasedStateMachine):
             "flag": lambda it: self.acts.changes_at_stripe(it, cancel_at_period_end="true"),
             "keep": lambda it: self.acts.changes_at_stripe(it, cancel_at=""),
             "now": self.acts.ends_at_stripe,
-            "pause": self.acts.pauses_at_stripe,
-            "resume": lambda it: self.acts.resumes_at_stripe(it, "unchanged"),
-            "anew": lambda it: self.acts.resumes_at_stripe(it, "now"),
+            "pause": lambda it: self.acts.pauses_at_stripe(it, credited=False),
+            "credit": lambda it: self.acts.pauses_at_stripe(it, credited=True),
+            "resume": self.acts.resumes_at_stripe,
         }
-        statuses = {"resume": ("paused",), "anew": ("paused",)}.get(what, ())
-        if found := self._pick(which, *statuses):
+        if found := self._pick(which, *(["paused"] if what == "resume" else [])):
             does[what](found[1])
         self._after()
 

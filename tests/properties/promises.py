@@ -4,7 +4,7 @@ It imports nothing of the product, so that one mistake is not made twice. It kno
 and reads what was paid from Stripe's own objects (ledger.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -81,17 +81,18 @@ class Promised:
     retired: bool = False
     purchases: list[Purchase] = field(default_factory=list)
 
-    def leaves(self, at: datetime) -> None:
+    def leaves(self, at: datetime, contracts: Mapping[str, Contract]) -> None:
         """Its owner has it no longer: nothing that they pay for it counts, and the rest goes back.
 
-        A page that stands open may still be paid: that never counts.
+        What has ended before was ended by somebody who decided what goes back. A page that stands
+        open may still be paid: that never counts.
         """
         self.owner = None
         for purchase in self.purchases:
-            if purchase.contract:
-                purchase.stop(at, "unused")
-            else:
+            if not purchase.contract:
                 purchase.void = True
+            elif contracts[purchase.contract].lives:
+                purchase.stop(at, "unused")
 
     def ends_gifts(self, at: datetime) -> None:
         """What it was given ends now."""
