@@ -27,7 +27,7 @@ CREATED, CHANGED = "customer.subscription.created", "customer.subscription.updat
 DELETED, PAID = "customer.subscription.deleted", "invoice.paid"
 COMPLETED = "checkout.session.completed"
 WALKED = 12
-PATIENCE = timedelta(minutes=15)  # An event that tells of nothing urgent may wait for others.
+PATIENCE = timedelta(hours=2)  # An event that only turned a period waits for its payment.
 
 State = dict[str, list[str]]
 
