@@ -45,6 +45,11 @@ def given_back(stripe: Stripe) -> list[int]:
     return [refund["amount"] for refund in stripe.get("refunds")["data"]]
 
 
+def asked_about() -> list[Checkout]:
+    """The pages about which the sweep goes on asking Stripe, as time goes by."""
+    return checkout.due(clock.now() + timedelta(days=9))
+
+
 def test_a_sale_while_a_sync_waits_for_the_lock(stripe: Stripe, owner, car, monkeypatch) -> None:
     stripe.control("webhooks/hold")
     stripe.pay(start(owner, car))
@@ -110,6 +115,24 @@ def test_an_abandoned_page_that_was_paid_unheard(stripe: Stripe, owner, car, mov
     statuses = [found["status"] for found in stripe.get("subscriptions?status=all")["data"]]
     assert statuses == ["canceled"]
     assert given_back(stripe) == [1000]
+    assert asked_about() == []
+
+
+def test_an_abandoned_page_is_asked_about_until_its_end_is_known(
+    stripe: Stripe, owner, car, moving_clock
+) -> None:
+    stripe.control("webhooks/hold")
+    start(owner, car)
+    stripe.control("faults", kind="error", times=9, path="/v1/checkout/sessions/")
+    sell(car, owner)
+    tasks.sweep()
+    assert asked_about() == [Checkout.objects.get(state="abandoned")]
+    stripe.heal()
+
+    moving_clock.advance(hours=2)
+    tasks.sweep()
+
+    assert asked_about() == []
 
 
 def test_paid_then_ended_by_hand_before_we_heard_of_it(stripe: Stripe, owner, car) -> None:
@@ -119,8 +142,10 @@ def test_paid_then_ended_by_hand_before_we_heard_of_it(stripe: Stripe, owner, ca
     sell(car, owner)
     gateway.cancel_subscription(subscription, key="by staff")
     stripe.control("webhooks/deliver")
-    tasks.sweep()
+    for _ in range(2):  # The second asks about the page that could not be closed.
+        tasks.sweep()
     assert given_back(stripe) == [1000]
+    assert asked_about() == []
 
 
 def test_a_wrong_key_for_a_minute_is_an_outage(
