@@ -14,7 +14,7 @@ from billing import subjects, subscriptions, wishes
 from billing.gateway import StripeAway, customers
 from billing.models import Checkout, Customer, DomainEvent, Intent, Seat, Subscription
 
-__all__ = ["StripeAway", "all_told", "delete_customers", "end_all", "forget", "is_settled"]
+__all__ = ["StripeAway", "delete_customers", "end_all", "forget", "is_settled"]
 
 
 def end_all(*, payer: Any, now: datetime) -> None:
@@ -57,11 +57,6 @@ def delete_customers(*, payer: Any, now: datetime) -> bool:
             )
         done &= intent.answered_at is not None and "refused" not in (intent.answer or {})
     return done
-
-
-def all_told(*, payer: Any) -> bool:
-    """Whether the payer has been told of all that happened so far: then no address is needed."""
-    return not DomainEvent.objects.filter(payer=payer, noticed_at=None).exists()
 
 
 def forget(*, payer: Any) -> None:

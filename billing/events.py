@@ -14,9 +14,10 @@ from billing.models import DomainEvent
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """One app's domain events, in a model with a `noticed_at`."""
+    """One app's domain events, in a model with a `noticed_at`; `people` names who is told."""
 
     model: Any
+    people: tuple[str, ...]
 
     def unnoticed(self, limit: int) -> list[Any]:
         """Take the oldest events that nobody was told of, and nobody else has taken.
@@ -31,8 +32,15 @@ class Journal:
         ids = [event.pk for event in events]
         self.model.objects.filter(id__in=ids).update(noticed_at=now)
 
+    def has_told(self, person: Any) -> bool:
+        """Whether nothing that happened to this person waits to be told; few events wait."""
+        theirs = Q()
+        for name in self.people:
+            theirs |= Q(**{name: str(person.pk)})
+        return not self.model.objects.filter(theirs, noticed_at=None).exists()
 
-journal = Journal(DomainEvent)
+
+journal = Journal(DomainEvent, ("payer", "actor", "data__owner"))
 
 
 def record(kind: str, *, payer: Any, actor: Any, data: dict[str, Any], now: datetime) -> int:

@@ -3,4 +3,4 @@
 from billing.events import Journal
 from fleet.models import DomainEvent
 
-journal = Journal(DomainEvent)
+journal = Journal(DomainEvent, ("actor", "data__owner", "data__claimant"))

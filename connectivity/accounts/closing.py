@@ -18,13 +18,13 @@ from django.db import transaction
 from django.db.models import CharField, F, Value
 from django.db.models.functions import Cast, Concat
 
-from billing import closing, events
+from billing import closing
+from billing import events as billing_events
 from connectivity.notices import outbox
 from connectivity.notices.models import Notice
 from connectivity.notices.rules.mail import Reader
+from fleet import events as fleet_events
 from fleet import leaving
-
-NOWHERE = "closed.invalid"  # A domain that can never be (RFC 2606).
 
 
 class StaffAccount(Exception):
@@ -63,17 +63,29 @@ def go_on(user: Any, *, now: datetime) -> bool:
     closing.end_all(payer=user, now=now)
     if not closing.is_settled(payer=user, now=now):
         return False
-    if not closing.delete_customers(payer=user, now=now) or not closing.all_told(payer=user):
+    if not closing.delete_customers(payer=user, now=now):
+        return False
+    # Who has not been told of all of it yet needs an address.
+    if not all(events.journal.has_told(user) for events in (billing_events, fleet_events)):
         return False
     _forget(user, now=now)
     return True
 
 
-def forget_addresses() -> None:
-    """Take the addresses of closed accounts out of the mails that were sent."""
-    sent = Notice.objects.filter(user__closed_at__isnull=False, sent_at__isnull=False)
-    nowhere = Concat(Cast(F("id"), CharField()), Value(f"@{NOWHERE}"))
-    sent.exclude(recipient__endswith=f"@{NOWHERE}").update(recipient=nowhere, context={})
+def forget_addresses(*, now: datetime) -> None:
+    """Take the addresses of closed accounts out of the mails that were sent.
+
+    An account is looked at until its last mail is out, and no more after that.
+    """
+    nowhere = Concat(Cast(F("id"), CharField()), Value(f"@{outbox.NOWHERE}"))
+    closed = get_user_model().objects.filter(closed_at__isnull=False, forgotten_at=None)
+    for user_id in closed.order_by("closed_at").values_list("pk", flat=True):
+        mails = Notice.objects.filter(user=user_id)
+        sent = mails.filter(sent_at__isnull=False)
+        known = sent.exclude(recipient__endswith=f"@{outbox.NOWHERE}")
+        known.update(recipient=nowhere, context={})
+        if not mails.filter(sent_at=None).exists():
+            closed.filter(pk=user_id).update(forgotten_at=now)
 
 
 def _forget(user: Any, *, now: datetime) -> None:
@@ -83,7 +95,7 @@ def _forget(user: Any, *, now: datetime) -> None:
             return
         _tell("account_closed", row, now=now)
         row.closed_at, row.is_active = now, False
-        row.email, row.language = f"{row.pk}@{NOWHERE}", ""
+        row.email, row.language = f"{row.pk}@{outbox.NOWHERE}", ""
         row.save(update_fields=["closed_at", "is_active", "email", "language"])
         row.groups.clear()
         row.user_permissions.clear()
@@ -96,7 +108,7 @@ def _forget(user: Any, *, now: datetime) -> None:
 
 def _tell(kind: str, user: Any, *, now: datetime) -> None:
     """Write down what happened and the mail that tells of it, while the address is known."""
-    event_id = events.record(kind, payer=user, actor=user, data={}, now=now)
+    event_id = billing_events.record(kind, payer=user, actor=user, data={}, now=now)
     outbox.tell(
         source="billing",
         event_id=event_id,

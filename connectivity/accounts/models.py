@@ -42,6 +42,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     # See Note [An account closes in steps] in connectivity.accounts.closing.
     closing_at = models.DateTimeField(_("closing since"), null=True, blank=True, editable=False)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, editable=False)
+    forgotten_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When no mail had the address any more."
+    )
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -56,6 +59,19 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=models.Q(email=Lower("email")),
                 name="user_email_is_lower_case",
             )
+        ]
+        # connectivity.accounts.closing looks for both all day long; few of millions are there.
+        indexes = [
+            models.Index(
+                fields=["closing_at"],
+                condition=models.Q(closing_at__isnull=False, closed_at__isnull=True),
+                name="account_closing",
+            ),
+            models.Index(
+                fields=["closed_at"],
+                condition=models.Q(closed_at__isnull=False, forgotten_at__isnull=True),
+                name="account_to_forget",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -23,4 +23,4 @@ def sweep() -> None:
                 break
             except Exception:
                 log.exception("account_not_closed", user_id=str(user.pk))
-        forget_addresses()
+        forget_addresses(now=clock.now())

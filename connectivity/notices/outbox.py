@@ -18,6 +18,7 @@ from connectivity.notices.models import Notice
 
 AT_MOST = 20  # seconds in one go: a mail server that hangs is not to take a worker for good
 SIGNATURE = "-- \nPremium Connectivity"  # As the mails of accounts have it.
+NOWHERE = "closed.invalid"  # Where closed accounts read: a domain that can never be (RFC 2606).
 WAITS = (5, 30, 120, 600, 3600)  # seconds until the next try
 log = structlog.get_logger()
 
@@ -35,8 +36,10 @@ def tell(
     """Write down that this address is to be told of this event, in the caller's transaction.
 
     Once per event, template and address; the words are `templates/notices/<template>.txt`, whose
-    first line is the subject.
+    first line is the subject. Whoever closed their account is told nothing any more.
     """
+    if recipient.endswith(f"@{NOWHERE}"):
+        return
     Notice.objects.get_or_create(
         source=source,
         event_id=event_id,

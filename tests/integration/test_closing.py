@@ -12,6 +12,7 @@ from connectivity.accounts import closing
 from connectivity.accounts.tasks import sweep as go_on
 from connectivity.notices.models import Notice
 from connectivity.notices.tasks import sweep as tell
+from fleet.models import DomainEvent as FleetEvent
 from fleet.models import Ownership
 from tests.factories import make_car, make_user
 from tests.integration.billing.buying import start
@@ -55,6 +56,10 @@ def everything() -> None:
         clock.advance(120)
     tell()
     go_on()
+
+
+def is_stamped(person, name: str) -> bool:
+    return get_user_model().objects.filter(pk=person.pk, **{f"{name}__isnull": False}).exists()
 
 
 def test_it_ends_all_waits_for_stripe_and_forgets(stripe: Stripe, owner) -> None:
@@ -152,6 +157,53 @@ def test_asked_for_twice_it_is_told_once(owner) -> None:
         closing.start(user=owner, now=clock.now())
 
     assert DomainEvent.objects.filter(kind="account_closing").count() == 1
+
+
+def test_the_address_stays_until_the_fleets_news_are_told_too(owner) -> None:
+    make_car(owner)
+    closing.start(user=owner, now=clock.now())
+    DomainEvent.objects.update(noticed_at=clock.now())
+
+    go_on()
+    assert not is_stamped(owner, "closed_at")
+    tell()
+    go_on()
+
+    assert is_stamped(owner, "closed_at")
+    told = [(sent.subject, sent.to) for sent in mail.outbox]
+    assert ("The Model 3 has left your garage", ["owner@example.com"]) in told
+
+
+def test_a_closed_account_is_told_nothing_any_more(owner) -> None:
+    closing.start(user=owner, now=clock.now())
+    everything()
+    last = mail.outbox[-1]
+    late = {"payer": owner, "at": clock.now(), "data": {"amount": 500, "currency": "usd"}}
+    DomainEvent.objects.create(kind="refund_failed", **late)
+    gone = {"actor": owner, "at": clock.now(), "vehicle": make_car().vehicle}
+    FleetEvent.objects.create(kind="vehicle_released", **gone)
+
+    everything()
+
+    assert mail.outbox[-1] is last
+    assert last.subject == "Your account is closed"
+    assert not Notice.objects.filter(sent_at=None).exists()
+
+
+def test_an_account_is_looked_at_until_its_last_mail_is_out(owner) -> None:
+    closing.start(user=owner, now=clock.now())
+    tell()
+    go_on()
+    assert is_stamped(owner, "closed_at")
+    assert not is_stamped(owner, "forgotten_at")
+    told = Notice.objects.get(template="account_closing")
+    assert told.recipient.endswith("@closed.invalid")
+
+    tell()
+    go_on()
+
+    assert is_stamped(owner, "forgotten_at")
+    assert not Notice.objects.filter(recipient="owner@example.com").exists()
 
 
 def test_who_did_not_just_sign_in_does_so_first(owner) -> None:

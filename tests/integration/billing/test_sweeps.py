@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing import checkout, clock, intents, reminders, switching, webhooks
+from connectivity.accounts import closing
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.django_db
         (checkout.due, {"checkout_to_check"}),
         (switching.due, {"intent_of_switch"}),
         (reminders.due, {"subscription_trial_ends", "subscription_year_ends"}),
+        (lambda _now: closing.due(), {"account_closing"}),
+        (lambda now: closing.forget_addresses(now=now), {"account_to_forget"}),
     ],
 )
 def test_what_is_due_is_found_by_an_index(due: Callable[..., Any], indexes: set[str]) -> None:
