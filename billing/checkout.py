@@ -91,13 +91,7 @@ def start(
         still_may()
         checkout = _take_seat(payer, subject_id, lookup_key, customer, now=now)
         intent = _intent(checkout, terms, now=now)
-    try:
-        intents.perform(intent, now=now)
-    except StripeRefused as error:
-        if error.code == gateway.GONE and customers.is_deleted(customer.stripe_customer_id):
-            # The next wish is for a page of another customer.
-            Customer.objects.filter(pk=customer.pk).update(gone_at=now)
-        raise
+    _open(intent, customer, now=now)
     checkout.refresh_from_db()
     return checkout.url
 
@@ -221,6 +215,16 @@ def _intent(checkout: Checkout, terms: dict[str, str], *, now: datetime) -> Inte
     request = {"checkout": str(checkout.id), "session": session}
     key = f"checkout:{checkout.id}"
     return wishes.record(Intent.Kind.OPEN_CHECKOUT, key, request, now=now)[0]
+
+
+def _open(intent: Intent, customer: Customer, *, now: datetime) -> None:
+    """Open the page; where its customer is gone, the next wish is for a page of another one."""
+    try:
+        intents.perform(intent, now=now)
+    except StripeRefused as error:
+        if error.code == gateway.GONE and customers.is_deleted(customer.stripe_customer_id):
+            Customer.objects.filter(pk=customer.pk).update(gone_at=now)
+        raise
 
 
 def _free_until(subject_id: UUID, *, now: datetime) -> int | None:
