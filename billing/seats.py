@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, Q
 
 from billing import subjects
 from billing.models import Checkout, DomainEvent, Grant, Seat, Subscription
@@ -41,9 +41,10 @@ def settle(
 
 def prolong(mirror: Subscription, until: datetime | None, *, now: datetime) -> None:
     """Let the grant of the seat's holder last until then, if that is longer than it lasts now."""
-    grant = Grant.objects.filter(subscription=mirror).first()
-    longer = grant and until and grant.ends_at and until > grant.ends_at
-    if grant and longer and Seat.objects.filter(subscription=mirror).exists():
+    seat = Seat.objects.filter(subscription=mirror)
+    shorter = Grant.objects.filter(Exists(seat), subscription=mirror, ends_at__lt=until)
+    grant = shorter.first() if until else None
+    if grant:
         _change(mirror, grant, until, holds=True, now=now)
 
 

@@ -30,7 +30,6 @@ from billing.models import (
     Customer,
     Dispute,
     Intent,
-    Invoice,
     StripePrice,
     Subscription,
 )
@@ -58,29 +57,37 @@ def renewed(stripe_subscription_id: str, invoice: gateway.Invoice, *, now: datet
 
     False, and nothing is changed, if that is not enough: the subscription is to be fetched.
     """
-    known = Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id).first()
-    if known is None or known.subject_id is None or invoice.paid_through is None:
+    mine = Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
+    subject_id = mine.values_list("subject_id", flat=True).first()
+    if subject_id is None or invoice.paid_through is None:
         return False
     with transaction.atomic(durable=True):
-        subjects.lock(known.subject_id)
-        mirror = Subscription.objects.select_for_update(no_key=True).get(pk=known.pk)
+        subjects.lock(subject_id)
+        locked = mine.select_for_update(no_key=True, of=("self",))
+        mirror = locked.select_related("customer").get()
         if mirror.status not in Subscription.RENEWING or mirror.paid_through is None:
             return False
-        if Invoice.objects.filter(pk=invoice.id).exclude(attempts=0).exists():
-            return False  # It was tried before: there is more to tell than that it is paid.
-        invoices.mirror(mirror, [invoice])
-        mirror.paid_through = max(mirror.paid_through, invoice.paid_through)
-        if mirror.period_ends_at is None or mirror.period_ends_at < invoice.paid_through:
-            mirror.period_ends_at = invoice.paid_through
-        mirror.save(update_fields=["paid_through", "period_ends_at"])
-        until = policy.ends_at(
-            mirror.status,
-            paid=mirror.paid_through,
-            ending=mirror.ends_at is not None,
-            disputed=_disputes(mirror).exists(),
-        )
-        seats.prolong(mirror, until, now=now)
+        if invoices.mirror(mirror, [invoice]):
+            transaction.set_rollback(True)  # There is more to tell than that it is paid.
+            return False
+        _prolong(mirror, mirror.paid_through, invoice.paid_through, now=now)
     return True
+
+
+def _prolong(
+    mirror: Subscription, before: datetime, paid_through: datetime, *, now: datetime
+) -> None:
+    """Let what is paid, the period and the grant last until then, if that is longer."""
+    mirror.paid_through = max(before, paid_through)
+    mirror.period_ends_at = max(mirror.period_ends_at or paid_through, paid_through)
+    mirror.save(update_fields=["paid_through", "period_ends_at"])
+    until = policy.ends_at(
+        mirror.status,
+        paid=mirror.paid_through,
+        ending=mirror.ends_at is not None,
+        disputed=_disputes(mirror).exists(),
+    )
+    seats.prolong(mirror, until, now=now)
 
 
 def is_paid_through(stripe_subscription_id: str, instant: datetime) -> bool:
