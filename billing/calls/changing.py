@@ -1,11 +1,12 @@
-"""Calls about another price for a subscription; each is told of when Stripe has confirmed it."""
+"""Calls that change a price, or delete a customer; told of when Stripe has confirmed it."""
 
 from datetime import UTC, datetime
 
 from billing import wishes
+from billing.backoff import next_try
 from billing.calls.call import Call, Facts, note
 from billing.gateway import StripeRefused, changes, customers
-from billing.models import Intent
+from billing.models import Customer, Intent
 
 
 def _switch(request: Facts, key: str) -> Facts:
@@ -77,6 +78,23 @@ def _find_deleted(request: Facts, _key: str) -> Facts | None:
     return {} if customers.is_deleted(request["customer"]) else None
 
 
+def _note_deleted(request: Facts, _answer: Facts, now: datetime) -> None:
+    Customer.objects.filter(stripe_customer_id=request["customer"]).update(gone_at=now)
+
+
+def _wait(request: Facts, now: datetime) -> None:
+    """Who is to be forgotten is not given up: it stands still for people to see.
+
+    Stripe is asked again under a fresh key, for to this one it repeats its refusal.
+    """
+    for intent in Intent.objects.filter(idempotency_key=f"delete:{request['customer']}"):
+        intent.answered_at, intent.answer = None, None
+        intent.next_attempt_at = next_try(intent.attempts, now)
+        intent.attempts += 1
+        intent.generation += 1
+        intent.save()
+
+
 SWITCH_PRICE = Call(_switch, note_switch, find=_find_switch)
 SWITCH_AT_END = Call(_switch_at_end, _note_switch_at_end, find=_find_switch_at_end)
-DELETE_CUSTOMER = Call(_delete_customer, find=_find_deleted)
+DELETE_CUSTOMER = Call(_delete_customer, _note_deleted, _wait, _find_deleted)

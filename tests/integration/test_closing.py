@@ -6,12 +6,14 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth import get_user_model
 from django.core import mail
 
-from billing import clock, tasks
+from billing import clock, gateway, tasks
+from billing.gateway import customers
 from billing.models import Checkout, Customer, DomainEvent, Intent, Invoice, Seat, Subscription
 from connectivity.accounts import closing
 from connectivity.accounts.tasks import sweep as go_on
 from connectivity.notices.models import Notice
 from connectivity.notices.tasks import sweep as tell
+from connectivity.stalls import stalls
 from fleet.models import DomainEvent as FleetEvent
 from fleet.models import Ownership
 from tests.factories import make_car, make_user
@@ -110,6 +112,43 @@ def test_nothing_is_forgotten_while_stripe_is_away(stripe: Stripe, owner) -> Non
     everything()
     owner.refresh_from_db()
     assert owner.closed_at
+
+
+def test_a_refusal_to_delete_stands_still_for_all_to_see(
+    stripe: Stripe, owner, monkeypatch
+) -> None:
+    paid(stripe, owner)
+
+    def refuse(*_args, **_options):
+        raise gateway.StripeRefused("This customer is held.", "customer_held")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(customers, "delete_customer", refuse)
+        closing.start(user=owner, now=clock.now())
+        everything()
+    assert not is_stamped(owner, "closed_at")
+    (stall,) = stalls(clock.now())
+    assert (stall.what, stall.count) == ("intents", 1)
+    assert Intent.objects.get(answered_at=None).error == "This customer is held."
+
+    clock.advance(7_200)
+    everything()
+
+    assert is_stamped(owner, "closed_at")
+    assert stalls(clock.now()) == []
+
+
+def test_who_is_deleted_at_stripe_already_is_deleted(stripe: Stripe, owner) -> None:
+    paid(stripe, owner)
+    closing.start(user=owner, now=clock.now())
+    tasks.sweep()
+    stripe.delete(f"customers/{Customer.objects.get().stripe_customer_id}")
+
+    everything()
+
+    assert is_stamped(owner, "closed_at")
+    assert Intent.objects.get(kind="delete_customer").answer == {}
+    assert Customer.objects.get().gone_at
 
 
 def test_a_page_that_is_paid_meanwhile_is_paid_back(stripe: Stripe, owner) -> None:
