@@ -28,16 +28,18 @@ def sync(stripe_dispute_id: str, *, now: datetime) -> None:
     with transaction.atomic(durable=True):
         if mirror.subject_id is not None:
             subjects.lock(mirror.subject_id)
-        _record(found, invoice_id, mirror, now=now)
+        _record(found, invoice_id, now=now)
     # Whatever became of the row, this time or before: the grant follows it, and so does the end.
     mirror = subscriptions.sync(stripe_subscription_id, now=now)
+    with transaction.atomic(durable=True):
+        if mirror.subject_id is not None:
+            subjects.lock(mirror.subject_id)
+        _tell(found.id, mirror, now=now)
     if found.status in Dispute.LOST and mirror.status not in Subscription.ENDED:
         _end(mirror, now=now)
 
 
-def _record(
-    found: gateway.Dispute, invoice_id: str, mirror: Subscription, *, now: datetime
-) -> None:
+def _record(found: gateway.Dispute, invoice_id: str, *, now: datetime) -> None:
     known = Dispute.objects.filter(pk=found.id).first()
     decided = known is not None and _phase(known.status) in (WON, LOST)
     if decided and _phase(found.status) == OPENED and not found.status.startswith("appeal"):
@@ -55,10 +57,18 @@ def _record(
             "synced_at": now,
         },
     )
-    phase = _phase(found.status)
-    if phase == _phase(known.status if known else ""):
+
+
+def _tell(stripe_dispute_id: str, mirror: Subscription, *, now: datetime) -> None:
+    """Write down how it stands, once, and only when the grant says it too: people are told both."""
+    row = Dispute.objects.get(pk=stripe_dispute_id)
+    kinds = DomainEvent.objects.filter(
+        subject_id=mirror.subject_id, kind__in=(OPENED, WON, LOST), data__dispute=row.pk
+    ).order_by("-id")
+    phase = _phase(row.status)
+    if phase in ("", kinds.values_list("kind", flat=True).first()):
         return
-    facts = {"dispute": found.id, "amount": found.amount, "currency": found.currency}
+    facts = {"dispute": row.pk, "amount": row.amount, "currency": row.currency}
     DomainEvent.objects.create(
         kind=phase,
         at=now,
@@ -80,7 +90,7 @@ def _phase(status: str) -> str:
 def _end(mirror: Subscription, *, now: datetime) -> None:
     """Who took a payment back is not charged again; time that others pay for stays."""
     if mirror.paid_through is not None and mirror.paid_through > now:
-        renewal.end_with_paid_time(mirror, now=now)
+        renewal.end_with_paid_time(mirror, because=LOST, now=now)
     else:
         stripe_id = mirror.stripe_subscription_id
         request = {"subscription": stripe_id}

@@ -16,13 +16,17 @@ from django.db import transaction
 
 from billing import intents, subjects, subscriptions, wishes
 from billing.gateway import StripeAway, StripeRefused
-from billing.models import DomainEvent, Intent, Seat, Subscription
+from billing.models import Dispute, DomainEvent, Intent, Seat, Subscription
 
-__all__ = ["NotSubscribed", "StripeAway", "StripeRefused", "resume", "stop"]
+__all__ = ["NotSubscribed", "StripeAway", "StripeRefused", "TakenBack", "resume", "stop"]
 
 
 class NotSubscribed(LookupError):
     """This payer has no subscription here that is alive; an ended one cannot be resumed."""
+
+
+class TakenBack(Exception):
+    """A bank has taken a payment for it back for good: it ends, and nothing is charged again."""
 
 
 def stop(*, payer: Any, subject_id: UUID, now: datetime) -> None:
@@ -43,21 +47,26 @@ def stop(*, payer: Any, subject_id: UUID, now: datetime) -> None:
 def resume(*, payer: Any, subject_id: UUID, now: datetime) -> None:
     """Undo a stop before its end; the next charge is made as if nothing had happened.
 
-    One that renews already is left as it is. Raises as `stop` does.
+    One that renews already is left as it is. Raises as `stop` does, and TakenBack.
     """
     with transaction.atomic(durable=True):
         mirror = _alive(payer, subject_id, now=now)
+        if Dispute.objects.filter(invoice__subscription=mirror, status__in=Dispute.LOST).exists():
+            raise TakenBack("A payment for it was taken back: it ends. Subscribe again after that.")
         intent = _wish(mirror, renews=True, now=now)
     _perform(intent, mirror, now=now)
 
 
-def end_with_paid_time(mirror: Subscription, *, now: datetime) -> None:
-    """Have a subscription end with its paid time, whoever pays for it; the sweep makes the call."""
+def end_with_paid_time(mirror: Subscription, *, because: str, now: datetime) -> None:
+    """Have a subscription end with its paid time, whoever pays for it; the sweep makes the call.
+
+    `because` is the event that it follows from, and that tells of it.
+    """
     with transaction.atomic(durable=True):
         if mirror.subject_id is not None:
             subjects.lock(mirror.subject_id)
         mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
-        _wish(mirror, renews=False, now=now)
+        _wish(mirror, renews=False, because=because, now=now)
 
 
 def _alive(payer: Any, subject_id: UUID, *, now: datetime) -> Subscription:
@@ -73,7 +82,7 @@ def _alive(payer: Any, subject_id: UUID, *, now: datetime) -> Subscription:
     return mirror
 
 
-def _wish(mirror: Subscription, *, renews: bool, now: datetime) -> Intent | None:
+def _wish(mirror: Subscription, *, renews: bool, because: str = "", now: datetime) -> Intent | None:
     """Note a wish unless it is so already; see Note [The newest wish counts]."""
     prefix = f"renewal:{mirror.stripe_subscription_id}:"
     earlier = Intent.objects.filter(idempotency_key__startswith=prefix)
@@ -88,6 +97,7 @@ def _wish(mirror: Subscription, *, renews: bool, now: datetime) -> Intent | None
         "subscription": mirror.stripe_subscription_id,
         "renews": renews,
         "paid_through": mirror.paid_through.isoformat() if mirror.paid_through else "",
+        "because": because,
     }
     key = f"{prefix}{earlier.count() + 1}"
     return wishes.record(Intent.Kind.SET_RENEWAL, key, request, now=now)[0]

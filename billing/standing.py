@@ -53,6 +53,7 @@ class Standing:
     open_amount: int | None = None
     pay_url: str = ""
     disputed: bool = False
+    taken_back: bool = False
 
     @property
     def next_amount(self) -> int | None:
@@ -114,6 +115,7 @@ class _Payments:
 
     paid: frozenset[int]
     disputed: frozenset[int]
+    taken_back: frozenset[int]
     open: dict[int, Invoice]
 
 
@@ -121,14 +123,16 @@ def _known(subscriptions: set[int]) -> _Payments:
     paid = Invoice.objects.filter(subscription=OuterRef("pk"), status="paid", amount_paid__gt=0)
     disputes = Dispute.objects.filter(invoice__subscription=OuterRef("pk"))
     disputed = disputes.exclude(status__in=Dispute.HARMLESS | Dispute.LOST)
+    lost = disputes.filter(status__in=Dispute.LOST)
     rows = Subscription.objects.filter(pk__in=subscriptions).values_list(
-        "pk", Exists(paid), Exists(disputed)
+        "pk", Exists(paid), Exists(disputed), Exists(lost)
     )
     found = list(rows)
     waiting = Invoice.objects.filter(subscription__in=subscriptions, status="open")
     return _Payments(
-        paid=frozenset(pk for pk, is_paid, _ in found if is_paid),
-        disputed=frozenset(pk for pk, _, is_disputed in found if is_disputed),
+        paid=frozenset(pk for pk, is_paid, _, _ in found if is_paid),
+        disputed=frozenset(pk for pk, _, is_disputed, _ in found if is_disputed),
+        taken_back=frozenset(pk for pk, _, _, is_lost in found if is_lost),
         open={row.subscription_id: row for row in waiting.order_by("created_at")},
     )
 
@@ -159,7 +163,10 @@ def _checkout(checkout: Checkout, *, now: datetime) -> dict[str, Any]:
 
 def _payments(subscription: Subscription, known: _Payments) -> dict[str, Any]:
     invoice = known.open.get(subscription.pk)
-    found: dict[str, Any] = {"disputed": subscription.pk in known.disputed}
+    found: dict[str, Any] = {
+        "disputed": subscription.pk in known.disputed,
+        "taken_back": subscription.pk in known.taken_back,
+    }
     if invoice is not None:
         found |= {
             "retry_at": invoice.next_attempt_at,

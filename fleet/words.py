@@ -33,6 +33,10 @@ BEING_CONFIRMED = gettext_lazy(
 RENEWAL_REFUSED = gettext_lazy(
     "Stripe, which takes the payments, has refused this. Nothing was changed; write to support."
 )
+TAKEN_BACK = gettext_lazy(
+    "Your bank has taken back a payment for this subscription, so it ends with the time that is "
+    "paid. You can subscribe anew after that."
+)
 SWITCH_REFUSED = gettext_lazy(
     "This cannot be switched now: it is ending, paused or being charged. Nothing was changed."
 )

@@ -61,7 +61,10 @@ def _seen_from(request: Facts) -> Facts:
 def _note_renewal(request: Facts, _answer: Facts, now: datetime) -> None:
     """Only what Stripe has confirmed has happened, and may be told to people."""
     kind = "renewal_resumed" if request["renews"] else "renewal_stopped"
-    note(kind, request["subscription"], now=now, paid_through=request["paid_through"])
+    facts = {"paid_through": request["paid_through"]}
+    if request.get("because"):
+        facts["because"] = request["because"]
+    note(kind, request["subscription"], now=now, **facts)
 
 
 CANCEL_SUBSCRIPTION = Call(_cancel, find=_find_end)

@@ -88,6 +88,8 @@ def _renew(
         change(payer=request.user, subject_id=vehicle_id, now=now)
     except renewal.NotSubscribed:
         messages.info(request, words.NOT_SUBSCRIBED)
+    except renewal.TakenBack:
+        messages.error(request, words.TAKEN_BACK)
     except renewal.StripeAway as error:
         log.warning("Renewal of %s is not confirmed yet: %s", vehicle_id, error)
         messages.info(request, words.BEING_CONFIRMED)

@@ -6,10 +6,11 @@ import pytest
 
 from billing.models import Dispute
 from billing.webhooks import DISPUTE_EVENTS
-from tests.journeys.browsing import sees_car
+from tests.journeys.browsing import letter, sees_car
 from tests.journeys.dashboard import Dashboard
 from tests.journeys.journey import MONTHLY, Journey
 from tests.journeys.orders import permutations
+from tests.journeys.people import page
 from tests.journeys.telling import STANDARD, Given, at, fact, premium
 
 BEGIN, APRIL, MAY = at("2027-03-01 09:00"), at("2027-04-01 09:00"), at("2027-05-01 09:00")
@@ -45,8 +46,8 @@ def opened(journey: Journey, bank: Dashboard) -> str:
     dispute = bank.disputes()
     journey.expect(
         events=[
-            fact("dispute_opened", amount=1000, currency="usd"),
             fact("grant_changed", ends_at=APRIL),
+            fact("dispute_opened", amount=1000, currency="usd"),
         ],
         mails=["dispute_opened"],
         grants=[Given("subscription", BEGIN, APRIL)],
@@ -71,8 +72,8 @@ def test_dispute_opened_and_won(paying: Journey, bank: Dashboard) -> None:
 
     paying.expect(
         events=[
-            fact("dispute_won", amount=1000),
             fact("grant_changed", ends_at=APRIL + GRACE),
+            fact("dispute_won", amount=1000),
         ],
         mails=["dispute_won"],
         grants=[Given("subscription", BEGIN, APRIL + GRACE)],
@@ -112,8 +113,8 @@ def test_dispute_lost(paying: Journey, bank: Dashboard) -> None:
 
     paying.expect(
         events=[
-            fact("dispute_lost", amount=1000, currency="usd"),
             fact("grant_changed", ends_at=DECIDED),
+            fact("dispute_lost", amount=1000, currency="usd"),
             "subscription_canceled",
         ],
         mails=["dispute_lost"],
@@ -135,7 +136,7 @@ def test_dispute_lost_for_an_older_payment(paying: Journey, bank: Dashboard) -> 
     )
     dispute = bank.disputes(nth=1)
     paying.expect(
-        events=["dispute_opened", fact("grant_changed", ends_at=MAY)],
+        events=[fact("grant_changed", ends_at=MAY), "dispute_opened"],
         mails=["dispute_opened"],
         grants=[Given("subscription", BEGIN, MAY)],
         car=premium(until=MAY),
@@ -146,17 +147,27 @@ def test_dispute_lost_for_an_older_payment(paying: Journey, bank: Dashboard) -> 
 
     paying.expect(
         events=["dispute_lost", fact("renewal_stopped", paid_through=MAY)],
-        mails=["dispute_lost", "cancel_scheduled"],
+        mails=["dispute_lost"],
     )
+    told = letter(paying.owner)
+    assert "your subscription ends on May 1, 2027, and nothing is charged again" in told
+    assert "has ended" not in told
+    with pytest.raises(AssertionError, match="Nothing to undo"):
+        paying.keeps()
+    # Nor from a page that has stood open since before.
+    answer = paying.owner.browser.post(page(paying.car, "keep"), follow=True)
+    assert "You can subscribe anew after that." in answer.content.decode()
+    paying.world.settle()
+    paying.expect()
     paying.at_boundary(MAY, before="premium", after="standard")
-    paying.expect(events=["subscription_canceled"], car=STANDARD)  # Both mails have told of it.
+    paying.expect(events=["subscription_canceled"], car=STANDARD)  # The mail has told of it.
     never_again(paying)
 
 
 def test_a_lost_dispute_is_not_undone_by_the_owner(paying: Journey, bank: Dashboard) -> None:
     bank.decides(opened(paying, bank), "lost")
     paying.expect(
-        events=["dispute_lost", fact("grant_changed", ends_at=OPENED), "subscription_canceled"],
+        events=[fact("grant_changed", ends_at=OPENED), "dispute_lost", "subscription_canceled"],
         mails=["dispute_lost"],
         grants=[Given("subscription", BEGIN, OPENED)],
         car=STANDARD,
@@ -214,7 +225,7 @@ def test_a_dispute_is_heard_of_late_once_it_is_lost(paying: Journey, bank: Dashb
     paying.world.settle()
 
     paying.expect(
-        events=["dispute_lost", fact("grant_changed", ends_at=DECIDED), "subscription_canceled"],
+        events=[fact("grant_changed", ends_at=DECIDED), "dispute_lost", "subscription_canceled"],
         mails=["dispute_lost"],
         grants=[Given("subscription", BEGIN, DECIDED)],
         car=STANDARD,

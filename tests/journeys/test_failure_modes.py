@@ -334,7 +334,7 @@ def test_12_refund_dispute_and_cancel_interplay(paying: Journey) -> None:
     dashboard.decides(dispute, "lost")
 
     paying.expect(
-        events=["dispute_lost", fact("grant_changed", ends_at=CALLED), "subscription_canceled"],
+        events=[fact("grant_changed", ends_at=CALLED), "dispute_lost", "subscription_canceled"],
         mails=["dispute_lost"],
         grants=[Given("subscription", BEGIN, CALLED)],
         car=STANDARD,

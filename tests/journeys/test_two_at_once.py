@@ -52,7 +52,7 @@ def test_time_put_off_falls_with_the_payment_that_a_bank_took_back(journey: Jour
     bank = Dashboard(journey.world)
     dispute = bank.disputes()
     journey.expect(
-        events=["dispute_opened", fact("grant_changed", ends_at=NEXT_YEAR)],
+        events=[fact("grant_changed", ends_at=NEXT_YEAR), "dispute_opened"],
         mails=["dispute_opened"],
         grants=[Given("subscription", BEGIN, NEXT_YEAR)],
         car=premium(until=NEXT_YEAR),
@@ -61,7 +61,7 @@ def test_time_put_off_falls_with_the_payment_that_a_bank_took_back(journey: Jour
     bank.decides(dispute, "lost")
 
     journey.expect(
-        events=["dispute_lost", fact("grant_changed", ends_at=SHOWN), "subscription_canceled"],
+        events=[fact("grant_changed", ends_at=SHOWN), "dispute_lost", "subscription_canceled"],
         mails=["dispute_lost"],
         grants=[Given("subscription", BEGIN, SHOWN)],
         car=STANDARD,

@@ -12,9 +12,10 @@ from connectivity.notices.rules.mail import About, Mail, about, at, page
 def renewal_changed(event: Any, now: datetime) -> Iterator[Mail]:
     """The payer has stopped the renewal, or wants it again.
 
-    Where nothing is paid any more, and the card is still tried, `payment_failed` tells how it is.
+    Where nothing is paid any more, and the card is still tried, `payment_failed` tells how it is;
+    where it follows from another event, that one does.
     """
-    for told in about(event, now):
+    for told in about(event, now) if not event.data.get("because") else ():
         paid = at(told.fact("paid_through"))
         if paid is not None and paid < event.at:
             return
