@@ -7,6 +7,7 @@ from django.test import Client
 
 from billing import gateway
 from billing.models import StripeEvent
+from connectivity import health
 from tests.journeys.browsing import sees_car
 from tests.journeys.dashboard import Dashboard
 from tests.journeys.journey import MONTHLY, Journey
@@ -66,6 +67,7 @@ def test_upgrade_of_a_stripe_api_version(
     """Parked for days, shown as that; read by itself once our code speaks the version."""
     ends(journey, dashboard)
     journey.goes_to(UPGRADED + MINUTE)
+    monkeypatch.setattr(health, "PATIENCE", 30.0)
     ready = Client().get("/readyz").json()
     assert (ready["status"], ready["stalled"][0]["what"]) == ("degraded", "parked")
     assert "another API version" in Staff(journey.world).reads("/admin/")
