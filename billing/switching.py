@@ -267,12 +267,16 @@ def _newest(mirror: Subscription) -> Intent | None:
 
 
 def _is_same(wish: Intent, to: str, proration_date: int, mirror: Subscription) -> bool:
-    """Whether this is that wish again: the same form, or one that the mirror cannot show yet."""
+    """Whether this is that wish again: the same form, or one that the mirror cannot show yet.
+
+    That is known by the order of tickets: the clocks of two machines do not agree.
+    """
     if wish.answer and {"refused", "overtaken", "made"} & set(wish.answer):
         return False
     if (wish.request["to"], wish.request["proration_date"]) == (to, proration_date):
         return True
-    ahead = wish.answered_at is None or not mirror.synced_at or mirror.synced_at < wish.answered_at
+    seen = (wish.answer or {}).get("ticket", 0)
+    ahead = wish.answered_at is None or mirror.recorded_ticket <= seen
     return bool(ahead and wish.request["to"] == to)
 
 

@@ -39,6 +39,12 @@ class Call:
         return self.refused is not _nothing
 
 
+def seen_from(request: Facts) -> Facts:
+    """The last ticket that a fetch had taken when the call was done: later ones will show it."""
+    mine = Subscription.objects.filter(stripe_subscription_id=request["subscription"])
+    return {"ticket": mine.values_list("ticket", flat=True).first() or 0}
+
+
 def note(
     kind: str,
     stripe_subscription_id: str,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from billing import wishes
 from billing.backoff import next_try
-from billing.calls.call import Call, Facts, note
+from billing.calls.call import Call, Facts, note, seen_from
 from billing.gateway import StripeRefused, changes, customers
 from billing.models import Customer, Intent
 
@@ -13,7 +13,7 @@ def _switch(request: Facts, key: str) -> Facts:
     _check_wanted(request["subscription"])
     at = datetime.fromtimestamp(request["proration_date"], UTC)
     made = changes.change_price(request["subscription"], request["price"], at, key=key)
-    return _answer(made)
+    return _answer(made) | seen_from(request)
 
 
 def _check_wanted(stripe_id: str) -> None:
@@ -31,7 +31,7 @@ def _find_switch(request: Facts, _key: str) -> Facts | None:
     price, pending = changes.price_of(request["subscription"])
     if price != request["price"] and not pending:
         return None
-    return _answer(changes.change_so_far(request["subscription"]))
+    return _answer(changes.change_so_far(request["subscription"])) | seen_from(request)
 
 
 def _answer(made: changes.Change) -> Facts:
@@ -55,12 +55,12 @@ def _switch_at_end(request: Facts, key: str) -> Facts:
     _check_wanted(request["subscription"])
     ends_at = datetime.fromtimestamp(request["at"], UTC)
     changes.change_price_at_end(request["subscription"], request["price"], ends_at, key=key)
-    return {}
+    return seen_from(request)
 
 
 def _find_switch_at_end(request: Facts, _key: str) -> Facts | None:
     price, _ = changes.price_of(request["subscription"])
-    return {} if price == request["price"] else None
+    return seen_from(request) if price == request["price"] else None
 
 
 def _note_switch_at_end(request: Facts, _answer: Facts, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from billing import gateway, refunds
-from billing.calls.call import Call, Facts, note
+from billing.calls.call import Call, Facts, note, seen_from
 from billing.gateway import StripeRefused, lookups
 from billing.models import Subscription
 
@@ -44,18 +44,12 @@ def _note_refund(request: Facts, answer: Facts, now: datetime) -> None:
 
 def _set_renewal(request: Facts, key: str) -> Facts:
     gateway.set_renewal(request["subscription"], renews=request["renews"], key=key)
-    return _seen_from(request)
+    return seen_from(request)
 
 
 def _find_renewal(request: Facts, _key: str) -> Facts | None:
     found = lookups.course(request["subscription"])
-    return _seen_from(request) if not found.ended and found.ends != request["renews"] else None
-
-
-def _seen_from(request: Facts) -> Facts:
-    """The last ticket that a fetch had taken when the call was done: later ones will show it."""
-    mine = Subscription.objects.filter(stripe_subscription_id=request["subscription"])
-    return {"ticket": mine.values_list("ticket", flat=True).first() or 0}
+    return seen_from(request) if not found.ended and found.ends != request["renews"] else None
 
 
 def _note_renewal(request: Facts, _answer: Facts, now: datetime) -> None:
