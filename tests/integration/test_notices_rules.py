@@ -147,7 +147,7 @@ def test_the_receipt_of_a_withdrawal(now, owner, car) -> None:
             (
                 "We have received your withdrawal.\n\n"
                 "What you declared: I withdraw from my contract for Premium Connectivity.\n"
-                "Car: Model 3\n"
+                f"Car: Model 3, VIN ending in {car.vehicle.vin[-6:]}\n"
                 "Contract: sub_1\n"
                 "Received: Nov 22, 2026, 08:20 UTC\n\n"
                 "The contract has ended, and Premium with it. Nothing more is charged.\n\n"

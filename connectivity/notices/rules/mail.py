@@ -65,6 +65,12 @@ class Reader:
         return {"car": car_name(found), "page": page("garage:car", found.id)}
 
 
+def vin_ending(vehicle_id: UUID | None) -> str:
+    """What tells a car from others of its model, as far as it may stand in a mail."""
+    vins = Vehicle.objects.filter(id=vehicle_id) if vehicle_id else Vehicle.objects.none()
+    return (vins.values_list("vin", flat=True).first() or "")[-6:]
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """An event, the payer who is told of it, and how the car stands with them by now."""

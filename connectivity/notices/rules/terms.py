@@ -6,7 +6,7 @@ from typing import Any
 
 from billing import queries
 from billing.catalog import Price
-from connectivity.notices.rules.mail import About, Mail, about, at, page
+from connectivity.notices.rules.mail import About, Mail, about, at, page, vin_ending
 
 
 def renewal_changed(event: Any, now: datetime) -> Iterator[Mail]:
@@ -64,6 +64,7 @@ def withdrawn(event: Any, now: datetime) -> Iterator[Mail]:
             "withdrawn",
             at=told.reader.moment(event.at),
             subscription=told.fact("subscription") or "",
+            vin=vin_ending(event.subject_id),
             amount=told.amount() if told.fact("amount") else "",
         )
 
