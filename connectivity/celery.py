@@ -4,7 +4,7 @@ import os
 
 from celery import Celery
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.web")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.worker")
 
 app = Celery("connectivity")
 app.config_from_object("django.conf:settings", namespace="CELERY")
