@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.fields.json import KeyTextTransform
 
 from billing.models import Bookmark, DomainEvent, Invoice, Subscription
 
@@ -22,7 +21,7 @@ _HAS_PAID = Exists(Invoice.objects.filter(subscription=OuterRef("pk"), amount_pa
 
 
 def due(now: datetime) -> list[int]:
-    """Return the subscriptions whose payers are to be reminded; none if it was asked just now."""
+    """Return whose charge has come near since it was looked last; none if that was just now."""
     looked = Bookmark.objects.filter(name=_BOOKMARK).first()
     if looked is not None and looked.at > now - EVERY:
         return []
@@ -35,26 +34,25 @@ def due(now: datetime) -> list[int]:
 
 
 def remind(subscription_id: int, *, now: datetime) -> None:
-    """Write down that a charge is ahead, unless that was done for it before."""
+    """Write down that a charge is ahead, where that is news; no later round looks at it again."""
     with transaction.atomic():
         its = Subscription.objects.select_for_update(no_key=True).filter(pk=subscription_id)
         if not its.exists():
             return
-        if (first := _first_charges(now).filter(pk=subscription_id).first()) is not None:
+        first = _first_charges(now).filter(pk=subscription_id).first()
+        yearly = _yearly_charges(now).filter(pk=subscription_id).first()
+        if first is not None and _is_news("trial_ending", first, BEFORE_FIRST, now=now):
             _note("trial_ending", first, first.trial_ends_at, now=now)
-        elif (yearly := _yearly_charges(now).filter(pk=subscription_id).first()) is not None:
+        if yearly is not None and _is_news("renewal_ahead", yearly, BEFORE_YEARLY, now=now):
             _note("renewal_ahead", yearly, yearly.paid_through, now=now)
+        charges = [first and first.trial_ends_at, yearly and yearly.paid_through]
+        if seen := [charge for charge in charges if charge]:
+            its.update(reminded_for=max(seen))
 
 
 def _first_charges(now: datetime) -> QuerySet[Subscription]:
-    """Trials that are about to end; who began so late that the receipt said it all is left out."""
-    return _unreminded("trial_ending", now - BEFORE_FIRST).filter(
-        ~_HAS_PAID,
-        status=Subscription.Status.TRIALING,
-        trial_ends_at__gt=now,
-        trial_ends_at__lte=now + BEFORE_FIRST,
-        created_at__lt=F("trial_ends_at") - BEFORE_FIRST,
-    )
+    """Trials that are about to end."""
+    return _unseen("trial_ends_at", BEFORE_FIRST, now).filter(status=Subscription.Status.TRIALING)
 
 
 def _yearly_charges(now: datetime) -> QuerySet[Subscription]:
@@ -62,24 +60,34 @@ def _yearly_charges(now: datetime) -> QuerySet[Subscription]:
     running = Q(status=Subscription.Status.ACTIVE) | Q(
         _HAS_PAID, status=Subscription.Status.TRIALING
     )
-    return _unreminded("renewal_ahead", now - BEFORE_YEARLY).filter(
-        running, interval="year", paid_through__gt=now, paid_through__lte=now + BEFORE_YEARLY
+    return _unseen("paid_through", BEFORE_YEARLY, now).filter(running, interval="year")
+
+
+def _unseen(charge: str, before: timedelta, now: datetime) -> QuerySet[Subscription]:
+    """What renews, has a payer and a subject, and whose charge has come near unseen."""
+    near = {f"{charge}__gt": now, f"{charge}__lte": now + before}
+    return Subscription.objects.filter(
+        Q(reminded_for=None) | Q(reminded_for__lt=F(charge)),
+        ends_at=None,
+        subject__isnull=False,
+        customer__isnull=False,
+        **near,
     )
 
 
-def _unreminded(kind: str, since: datetime) -> QuerySet[Subscription]:
-    """What renews, has a payer and a subject, and was not spoken of `since` then."""
-    named = KeyTextTransform("subscription", "data")
-    spoken = DomainEvent.objects.annotate(named=named).filter(
-        subject_id=OuterRef("subject_id"),
+def _is_news(kind: str, subscription: Subscription, before: timedelta, *, now: datetime) -> bool:
+    """Whether nobody has told of this charge; the receipt of who began so late has."""
+    spoken = DomainEvent.objects.filter(
+        subject_id=subscription.subject_id,
         kind=kind,
-        at__gt=since,
-        named=OuterRef("stripe_subscription_id"),
+        at__gt=now - before,
+        data__subscription=subscription.stripe_subscription_id,
     )
-    running = Subscription.objects.filter(
-        ends_at=None, subject__isnull=False, customer__isnull=False
-    )
-    return running.filter(~Exists(spoken))
+    if spoken.exists() or kind != "trial_ending":
+        return not spoken.exists()
+    began, ends = subscription.created_at, subscription.trial_ends_at
+    late = began is None or ends is None or began >= ends - before
+    return not late and not Subscription.objects.filter(_HAS_PAID, pk=subscription.pk).exists()
 
 
 def _note(

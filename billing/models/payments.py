@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from billing import clock
 from billing.models.subjects import Subject
@@ -138,6 +138,9 @@ class Subscription(models.Model):
         help_text="When staff gave it its subject: it did not come from a checkout of ours.",
     )
     created_at = models.DateTimeField(null=True, blank=True)
+    reminded_for = models.DateTimeField(
+        null=True, blank=True, help_text="The charge that was looked at when it came near."
+    )
     # See Note [A ticket per fetch] in billing.subscriptions.
     ticket = models.BigIntegerField(default=0)
     recorded_ticket = models.BigIntegerField(default=0)
@@ -147,15 +150,17 @@ class Subscription(models.Model):
         # billing.reconcile holds Stripe's lists against ours by the time of their making.
         indexes = [
             models.Index(fields=["created_at"], name="subscription_by_creation"),
-            # billing.reminders looks for charges to come, all day long.
+            # billing.reminders looks all day long for charges that have come near unseen.
             models.Index(
                 fields=["trial_ends_at"],
-                condition=Q(status="trialing", ends_at__isnull=True),
+                condition=Q(status="trialing", ends_at__isnull=True)
+                & (Q(reminded_for__isnull=True) | Q(reminded_for__lt=F("trial_ends_at"))),
                 name="subscription_trial_ends",
             ),
             models.Index(
                 fields=["paid_through"],
-                condition=Q(interval="year", ends_at__isnull=True),
+                condition=Q(interval="year", ends_at__isnull=True)
+                & (Q(reminded_for__isnull=True) | Q(reminded_for__lt=F("paid_through"))),
                 name="subscription_year_ends",
             ),
         ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing import clock, reminders, tasks
 from billing.models import Bookmark, Customer, DomainEvent, Invoice, Subscription
@@ -40,11 +41,25 @@ def running(now: datetime, **facts: Any) -> Subscription:
 def reminded(now: datetime) -> list[str]:
     """The kinds of what was written down by one look."""
     known = set(DomainEvent.objects.values_list("id", flat=True))
-    Bookmark.objects.all().delete()
-    for subscription_id in reminders.due(now):
-        reminders.remind(subscription_id, now=now)
+    seen(now)
     fresh = DomainEvent.objects.exclude(id__in=known).order_by("id")
     return list(fresh.values_list("kind", flat=True))
+
+
+def seen(now: datetime) -> list[int]:
+    """At which subscriptions one round looks."""
+    Bookmark.objects.all().delete()
+    found = reminders.due(now)
+    for subscription_id in found:
+        reminders.remind(subscription_id, now=now)
+    return found
+
+
+def plan_of(cursor: Any, sql: str) -> str:
+    if not sql.startswith("SELECT"):
+        return ""
+    cursor.execute(f"EXPLAIN {sql}")
+    return " ".join(line for (line,) in cursor.fetchall())
 
 
 @pytest.mark.django_db
@@ -114,6 +129,37 @@ class TestWho:
         said = DomainEvent.objects.filter(kind="trial_ending").order_by("id")
         assert [event.data["amount"] for event in said] == [500, 1000]
         assert said[0].data["charge_at"] == charge.isoformat()
+
+    @pytest.mark.parametrize("created_at", [None, datetime.fromisoformat("2026-11-22T08:00:00Z")])
+    def test_no_round_looks_twice_at_a_charge(self, now, created_at) -> None:
+        """Whether there was something to tell, or not."""
+        facts = {"created_at": created_at} if created_at else {}
+        first = trial(now, timedelta(days=5), **facts)
+        renewal = yearly(now, timedelta(days=5), **facts)
+        assert seen(now) == [first.pk, renewal.pk]
+        later = now + timedelta(days=1)
+        assert seen(later) == []
+        moved = later + timedelta(days=6)
+        Subscription.objects.filter(pk=first.pk).update(trial_ends_at=moved)
+        assert seen(later) == [first.pk]
+        assert DomainEvent.objects.filter(kind="trial_ending").count() == (not created_at)
+
+    def test_who_wants_the_renewal_again_is_reminded_late_rather_than_never(self, now) -> None:
+        subscription = yearly(now, timedelta(days=40), ends_at=now + timedelta(days=40))
+        later = now + timedelta(days=25)
+        assert reminded(later) == []
+        Subscription.objects.filter(pk=subscription.pk).update(ends_at=None)
+        assert reminded(later) == ["renewal_ahead"]
+
+    @pytest.mark.parametrize("index", ["subscription_trial_ends", "subscription_year_ends"])
+    def test_what_was_seen_is_not_in_the_index(self, now, index) -> None:
+        with CaptureQueriesContext(connection) as asked:
+            reminders.due(now)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            plans = [plan_of(cursor, query["sql"]) for query in asked]
+        [plan] = [plan for plan in plans if f" {index} " in plan]
+        assert "reminded_for" not in plan  # The index itself has left them out.
 
     def test_it_looks_once_in_a_while(self, now) -> None:
         assert reminders.due(now) == []
