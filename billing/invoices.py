@@ -78,9 +78,19 @@ def _news(
     if invoice.status == OPEN and invoice.attempts > tried:
         owes = subscription.status not in (Subscription.Status.ACTIVE, Subscription.Status.TRIALING)
         return News(FAILED, invoice) if owes or not wished else None
+    if wished and _waits_to_resume(subscription, known, invoice):
+        return News(FAILED, invoice)
     if invoice.status == PAID and known is not None and known.status == OPEN and tried:
         return None if wished else News(RECOVERED, invoice)
     return None
+
+
+def _waits_to_resume(
+    subscription: Subscription, known: Invoice | None, invoice: gateway.Invoice
+) -> bool:
+    """Whether a pause goes on until its payer pays for its end: no card is tried by itself."""
+    fresh = invoice.status == OPEN and (known is None or known.status != OPEN)
+    return fresh and subscription.status == Subscription.Status.PAUSED
 
 
 def _row(subscription: Subscription, invoice: gateway.Invoice) -> Invoice:

@@ -11,7 +11,8 @@ status only says whether seven days of grace follow.
 # Note [Time that was taken back]
 When a plan is changed, Stripe credits the rest of the old time on the invoice of the new: a line
 with a negative amount. Such time is not paid any more, even if it reaches further than the new. The
-same holds for what a pause gives back, which waits for the next invoice.
+same holds for what a pause gives back, which waits for the next invoice, or on one that is to be
+paid before the pause ends.
 
 # Note [Time that was put off]
 When the next charge is put off (days that were added, a change at the paid end), Stripe calls all
@@ -146,7 +147,7 @@ def paid_through(subscription: Subscription, money: Money = UNDISPUTED) -> datet
         and invoice.id not in money.lost
         and not (_is_free(invoice) and _stands_on_lost(invoice.paid_through, subscription, money))
     ]
-    ends = [*_covered(paid, subscription.credited), *money.also]
+    ends = [*_covered(paid, given_back(subscription)), *money.also]
     trial = subscription.trial_ends_at
     if trial and not _stands_on_lost(trial, subscription, money):
         ends.append(trial)
@@ -195,6 +196,17 @@ def _covered(invoices: Iterable[Invoice], credited: Iterable[Line]) -> list[date
     for line in credited:
         covered = _without(covered, (line.starts_at, line.ends_at))
     return [end for _, end in covered]
+
+
+def given_back(subscription: Subscription) -> list[Line]:
+    """The time that a pause took back and that no payment has used yet."""
+    waiting = [
+        line
+        for invoice in subscription.invoices
+        for line in invoice.lines
+        if subscription.status == "paused" and invoice.status == "open" and line.amount < 0
+    ]
+    return [*subscription.credited, *waiting]
 
 
 def _is_free(invoice: Invoice) -> bool:

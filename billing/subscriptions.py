@@ -288,5 +288,6 @@ def _tell(mirror: Subscription, news: invoices.News, *, now: datetime) -> None:
             "access_until": until.isoformat() if until else "",
             "pay_url": invoice.hosted_url,
             "action_required": invoice.action_required,
+            "attempts": invoice.attempts,
         }
     seats.note(mirror, news.kind, now=now, **facts)

@@ -51,6 +51,7 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
     ("payment_failed", {"retry_at": LATER, **USD}, "payment_failed", "again on Dec 1, 2026"),
     ("payment_failed", {"retry_at": ""}, "payment_failed_last", "do not try again"),
     ("payment_failed", {"action_required": True}, "payment_needs_confirmation", "confirm"),
+    ("payment_failed", {"attempts": 0, **USD}, "payment_to_resume", "once $5.00 are paid"),
     ("payment_recovered", {}, "payment_recovered", "paid until Dec 22, 2026"),
     ("refunded", USD, "refunded_kept", "Premium stays on"),
     ("refund_failed", USD, "refund_failed", "sent $5.00 back to us"),

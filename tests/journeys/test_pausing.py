@@ -163,8 +163,13 @@ def test_pause_and_resume_by_the_portal(paying: Journey, dashboard: Dashboard) -
     paying.expect()
     portal = sees_car(paying.owner, paying.car).presses("Card and payments")
     portal.presses("Resume")
-    paying.expect()
     # $2.94: what was given back is left out. Who pays that has Premium again.
+    paying.expect(
+        events=[fact("payment_failed", amount=294, attempts=0, retry_at="")],
+        mails=["payment_to_resume"],
+    )
+    assert "once $2.94 are paid" in letter(paying.owner)
+    assert link_in(letter(paying.owner), "/i/")
     portal = sees_car(paying.owner, paying.car).presses("Card and payments")
     portal.follows("Pay invoice").presses("Pay invoice ($2.94)", **card(GOOD))
     expect_premium_again(paying, charge="$2.94", until=AGAIN)

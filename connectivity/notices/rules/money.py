@@ -13,7 +13,8 @@ _RUNNING = frozenset({"active", "trialing", "ending", "past_due"})
 def failed(event: Any, now: datetime) -> Iterator[Mail]:
     """A charge did not come: what the payer can do, and until when Premium stays.
 
-    If that has ended the subscription, its end is told, and no payment can bring it back.
+    If that has ended the subscription, its end is told, and no payment can bring it back. A charge
+    that was never tried is one that a pause waits for.
     """
     for told in about(event, now):
         if _ended(event):
@@ -22,6 +23,8 @@ def failed(event: Any, now: datetime) -> Iterator[Mail]:
         template = "payment_failed" if retry else "payment_failed_last"
         if told.fact("action_required"):
             template = "payment_needs_confirmation"
+        elif told.fact("attempts") == 0:
+            template = "payment_to_resume"
         yield told.mail(
             template,
             amount=told.amount(),

@@ -6,7 +6,7 @@ from sandbox.stripe.due import schedule
 from sandbox.stripe.effects import collecting, invoicing, pausing, proration, standing
 from sandbox.stripe.effects.collecting import Collected
 from sandbox.stripe.effects.switching import make_invoice
-from sandbox.stripe.events import emit
+from sandbox.stripe.events import emit, emit_update
 from sandbox.stripe.objects.proration import invoice_item
 from sandbox.stripe.store import Body, Transaction
 
@@ -36,7 +36,8 @@ def begin(tx: Transaction, subscription: Body, given: dict[str, Any]) -> Collect
     how = given.get("payment_behavior", "resume_on_payment_attempt")
     private["resumption"] |= {"invoice": invoice["id"], "on": how}
     tx.save_private(subscription["id"], private)
-    tx.change(subscription, latest_invoice=invoice["id"])
+    previous = tx.change(subscription, latest_invoice=invoice["id"])
+    emit_update(tx, "customer.subscription.updated", subscription, previous)
     schedule(tx, pausing.EXPIRE, subscription["id"], due_at=tx.now + _WAITED_SECONDS)
     emit(tx, "invoice.created", invoice)
     return _collect(tx, invoice, attempts=how == "resume_on_payment_success")
