@@ -25,6 +25,17 @@ from billing.models import (
 )
 
 PREMIUM = "premium"
+# For whoever joins the facts to rows of its own, in one statement and so of one moment: a relation
+# (id, version, grants), grants as JSON: [plan, starts_at, ends_at or null, source], Unix seconds.
+FACTS = """
+    SELECT id, version, (
+        SELECT coalesce(json_agg(json_build_array(
+            plan, extract(epoch FROM starts_at)::bigint,
+            extract(epoch FROM ends_at)::bigint, source
+        ) ORDER BY starts_at, billing_grant.id), '[]')
+        FROM billing_grant WHERE subject_id = billing_subject.id
+    ) AS grants FROM billing_subject
+"""
 
 
 @dataclass(frozen=True, slots=True)

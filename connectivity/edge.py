@@ -4,13 +4,16 @@ Every answer carries `Date` by the product's own clock, which a car without trus
 the id under which the request is in the logs.
 """
 
+import asyncio
 import json
 import os
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from http import HTTPStatus
+from itertools import count
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from django.core.asgi import get_asgi_application
@@ -18,59 +21,125 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.edge")
 _django = get_asgi_application()
 
+
 from billing import clock  # noqa: E402 -- Django is to be set up first
-from fleet import snapshots  # noqa: E402
 from fleet.api import check  # noqa: E402
+from fleet.api.check import Answer, Asked  # noqa: E402
 from fleet.api.parsers import LARGEST, TooLarge  # noqa: E402
-from fleet.api.problems import MEDIA_TYPE, problem  # noqa: E402
+from fleet.api.problems import problem  # noqa: E402
+from fleet.desk import Desk  # noqa: E402
 
 Message = Any  # ASGI messages are dictionaries that each server types in its own way.
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 CHECK = "/vehicle/v1/entitlement"
+TOKEN = "/vehicle/v1/token"  # noqa: S105 -- an address
 REQUEST_ID = b"x-request-id"
+FORWARDED = b"x-forwarded-for"
+FAILURES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
 # A stranger's id goes into our logs, so it is a short word or none of ours.
 WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger()
+# Ours: one word for the process, and a number.
+_process = secrets.token_hex(6).encode()
+_numbers = count(1)
+
+
+class Counter:
+    """What belongs to one event loop: its desk, and the time, read once a loop turn."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.desk = Desk()
+        self._now = self._dated = -1
+        self._fresh = False
+        self._date = (b"date", b"")
+
+    def now(self) -> int:
+        """The time in Unix seconds."""
+        if not self._fresh:
+            self._now = int(clock.unix())
+            self._fresh = True
+            self._loop.call_soon(self._stale)
+        return self._now
+
+    def date(self) -> tuple[bytes, bytes]:
+        """The header, written once a second."""
+        now = self.now()
+        if now != self._dated:
+            self._dated, self._date = now, (b"date", formatdate(now, usegmt=True).encode())
+        return self._date
+
+    def _stale(self) -> None:
+        self._fresh = False
+
+
+_counter: Counter | None = None
+
+
+def _open() -> Counter:
+    """The counter of this process's event loop."""
+    global _counter
+    if _counter is None:
+        _counter = Counter()
+    return _counter
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
     """The ASGI application."""
-    if scope["type"] == "lifespan":
-        await _live(receive, send)
-    elif scope["type"] == "http":
-        request_id = _request_id(scope["headers"])
-        stamped = _stamped(send, request_id)
+    if scope["type"] == "http":
         if scope["path"] == CHECK and scope["method"] in ("GET", "HEAD"):
-            await _check(scope, stamped, request_id)
+            await _check(scope, send)
         else:
-            await _the_rest(scope, receive, stamped, request_id)
+            await _the_rest(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _live(receive, send)
 
 
-async def _check(scope: Message, send: Send, request_id: bytes) -> None:
-    structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+async def _check(scope: Message, send: Send) -> None:
+    counter = _counter or _open()
+    authorization = tags = request_id = forwarded = b""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value
+        elif name == b"if-none-match":
+            tags = tags + b"," + value if tags else value
+        elif name == REQUEST_ID:
+            request_id = value
+        elif name == FORWARDED:
+            forwarded = value
+    if not request_id or not WORD.fullmatch(request_id):
+        request_id = b"%s-%x" % (_process, next(_numbers))
+    asked = Asked(authorization, tags, scope["client"], forwarded, request_id)
     try:
-        answer = await check.answer(headers, now=int(clock.unix()))
+        answer = await check.answer(counter.desk, asked, now=counter.now())
     except Exception:  # Whatever it is, a car meets a problem document and we meet the log.
-        log.exception("check_failed")
-        answer = check.failed()
-    await _tell(answer, send)
+        log.exception("check_failed", request_id=request_id.decode())
+        answer = check.failed(asked)
+    await _tell(answer, send, counter, request_id)
 
 
-async def _the_rest(scope: Message, receive: Receive, send: Send, request_id: bytes) -> None:
-    structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+async def _the_rest(scope: Message, receive: Receive, send: Send) -> None:
+    counter = _counter or _open()
     headers = dict(scope["headers"])
+    given = headers.get(REQUEST_ID, b"")
+    request_id = given if WORD.fullmatch(given) else b"%s-%x" % (_process, next(_numbers))
+    structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+    address = check.address(scope["client"], headers.get(FORWARDED, b""))
     if int(headers.get(b"content-length", 0)) > LARGEST:
-        await _tell(_too_large(), send)
+        await _tell(_too_large(), send, counter, request_id)
+        return
+    wait = counter.desk.wait_of(address) if scope["path"] == TOKEN else 0
+    if wait:
+        await _tell(check.too_many_failures(request_id, wait), send, counter, request_id)
         return
     others = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID]
     named = {**scope, "headers": [*others, (REQUEST_ID, request_id)]}
     try:
-        await _django(named, _counted(receive), send)
+        await _django(named, _counted(receive), _stamped(send, counter, request_id, address))
     except TooLarge:  # Django reads the whole body before it does anything else.
-        await _tell(_too_large(), send)
+        await _tell(_too_large(), send, counter, request_id)
 
 
 def _counted(receive: Receive) -> Receive:
@@ -88,43 +157,40 @@ def _counted(receive: Receive) -> Receive:
     return receive_counted
 
 
-def _too_large() -> check.Answer:
+def _too_large() -> Answer:
     document = problem(TooLarge.status_code, TooLarge.default_code, TooLarge.default_detail)
     # What is still to come is not read, so the connection cannot be used again.
-    headers = {"Content-Type": MEDIA_TYPE, "Connection": "close"}
-    return check.Answer(TooLarge.status_code, headers, json.dumps(document).encode())
+    headers = [check.PROBLEM, (b"connection", b"close")]
+    return Answer(TooLarge.status_code, headers, json.dumps(document).encode())
 
 
-async def _tell(answer: check.Answer, send: Send) -> None:
-    raw = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    if answer.status != 304:
-        raw.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body})
+async def _tell(answer: Answer, send: Send, counter: Counter, request_id: bytes) -> None:
+    status, headers, body = answer
+    headers += (counter.date(), (REQUEST_ID, request_id))
+    if status != HTTPStatus.NOT_MODIFIED:
+        headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
-    given = dict(headers).get(REQUEST_ID, b"")
-    return given if WORD.fullmatch(given) else str(uuid4()).encode()
-
-
-def _stamped(send: Send, request_id: bytes) -> Send:
+def _stamped(send: Send, counter: Counter, request_id: bytes, address: str) -> Send:
     async def send_stamped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            date = formatdate(clock.unix(), usegmt=True).encode()
-            stamps = [(b"date", date), (REQUEST_ID, request_id)]
+            stamps = [counter.date(), (REQUEST_ID, request_id)]
             message["headers"] = [*message.get("headers", []), *stamps]
+            if message["status"] in FAILURES:
+                counter.desk.count_failure(address)
         await send(message)
 
     return send_stamped
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """Nothing is to be opened: connections are made by the first who needs one."""
+    """Connections are made by the first who needs one; at the end they are closed."""
     while True:
         message = await receive()
-        if message["type"] == "lifespan.shutdown":
-            await snapshots.close()
+        if message["type"] == "lifespan.shutdown" and _counter is not None:
+            await _counter.desk.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

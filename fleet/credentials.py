@@ -1,7 +1,8 @@
 """Who a car is: assertions signed with its own key (RFC 7523) and the tokens it gets for them.
 
-A token is opaque to the car: vehicle id, credential generation and expiry, under a keyed hash, so
-that any edge can read it without asking anybody. It must never name a VIN.
+A token is opaque to the car: vehicle id, credential generation, expiry, and the VIN under a seal,
+all under a keyed hash, so that any edge can read it without asking anybody. The VIN is in it for
+the lease, which names it; no site's Valkey holds it. Without our keys nobody can read it there.
 """
 
 import base64
@@ -27,6 +28,7 @@ GRACE = 86_400  # seconds past its expiry for which a token is good while no new
 LONGEST_ASSERTION = 300  # seconds from iat to exp
 DRIFT = 300  # seconds that a car's clock may be off, either way
 _TOKEN = struct.Struct(">16sIQ")
+_VIN = 17  # characters; a token of the former form carries none
 _MAC = 16  # bytes
 _NOBODYS_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, appendix A.2
 _LONGEST_JTI = 128  # characters
@@ -87,9 +89,10 @@ def exchange(assertion: str, *, now: datetime) -> tuple[str, int]:
 
 def issue(vehicle: Vehicle, expires_at: int) -> str:
     """Return a token for a vehicle's present credential."""
+    key = settings.VEHICLE_TOKEN_KEYS[0]
     body = _TOKEN.pack(vehicle.id.bytes, vehicle.credential_generation, expires_at)
-    mac = _mac(settings.VEHICLE_TOKEN_KEYS[0], body)
-    return base64.urlsafe_b64encode(body + mac).rstrip(b"=").decode()
+    body += _seal(key, body, vehicle.vin.encode().ljust(_VIN, b"\0"))
+    return base64.urlsafe_b64encode(body + _mac(key, body)).rstrip(b"=").decode()
 
 
 def read(token: str, *, now: int) -> Token:
@@ -97,36 +100,61 @@ def read(token: str, *, now: int) -> Token:
 
     Raises TokenInvalid, and of that TokenExpired for one that was ours.
     """
-    try:
-        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        body, mac = raw[: _TOKEN.size], raw[_TOKEN.size :]
-        vehicle_id, generation, expires_at = _TOKEN.unpack(body)
-    except (ValueError, struct.error):
-        raise TokenInvalid("This is no token of ours.") from None
-    keys = settings.VEHICLE_TOKEN_KEYS
-    if not any(hmac.compare_digest(mac, _mac(key, body)) for key in keys):
-        raise TokenInvalid("This is no token of ours.")
+    body, _key = _opened(token)
+    vehicle_id, generation, expires_at = _TOKEN.unpack_from(body)
     if expires_at <= now:
         raise TokenExpired("The token has expired; ask for a new one.")
     return Token(UUID(bytes=vehicle_id), generation, expires_at)
 
 
+def vin(authorization: str) -> str | None:
+    """The VIN in a header that was read before; None if its token is of the former form."""
+    body, key = _opened(_bearer(authorization))
+    sealed = body[_TOKEN.size :]
+    return _seal(key, body[: _TOKEN.size], sealed).rstrip(b"\0").decode() or None
+
+
 def read_header(authorization: str, *, now: int) -> Token:
     """Return what the token in an Authorization header says (RFC 6750); raises TokenInvalid."""
+    return read(_bearer(authorization), now=now)
+
+
+def compare(shown: int, generation: int, *, removed: bool) -> None:
+    """Raise TokenInvalid if the vehicle is gone or its generation is not the one that was shown."""
+    if removed or shown != generation:
+        raise TokenInvalid("The car's credential has changed; ask for a new token.")
+
+
+def _bearer(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise TokenInvalid("Send the car's token as `Authorization: Bearer …`.")
-    return read(token.strip(), now=now)
+    return token.strip()
 
 
-def compare(token: Token, generation: int, *, removed: bool) -> None:
-    """Raise TokenInvalid if the vehicle is gone or has had another credential since."""
-    if removed or token.generation != generation:
-        raise TokenInvalid("The car's credential has changed; ask for a new token.")
+def _opened(token: str) -> tuple[bytes, str]:
+    """A token's body, and the key under which it is ours."""
+    try:
+        # Strict: or else one token could be spelled in many ways, each of them a new caller.
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise TokenInvalid("This is no token of ours.") from None
+    body, mac = raw[:-_MAC], raw[-_MAC:]
+    if len(body) in (_TOKEN.size, _TOKEN.size + _VIN):
+        for key in settings.VEHICLE_TOKEN_KEYS:
+            if hmac.compare_digest(mac, _mac(key, body)):
+                return body, key
+    raise TokenInvalid("This is no token of ours.")
 
 
 def _mac(key: str, body: bytes) -> bytes:
     return hashlib.blake2b(body, key=key.encode()[:64], digest_size=_MAC).digest()
+
+
+def _seal(key: str, body: bytes, vin: bytes) -> bytes:
+    """Close or open the VIN: what covers it is new for each vehicle, generation and expiry."""
+    cover = hashlib.blake2b(body, key=key.encode()[:64], digest_size=_VIN, person=b"vin").digest()
+    return bytes(one ^ other for one, other in zip(vin, cover, strict=True))
 
 
 def _verified(assertion: str) -> tuple[dict[str, Any], Vehicle]:

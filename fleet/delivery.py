@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from billing import queries, subjects
 from billing.entitlements import resolve
-from fleet import access, snapshots
+from fleet import pace, rows, snapshots
 from fleet.models import Delivery, DomainEvent, Report, Vehicle
 from fleet.snapshots import Snapshot
 
@@ -41,7 +41,7 @@ def publish(site: str, *, limit: int = 500, now: datetime) -> int:
         changes = subjects.unsent(site, limit)
         if not changes:
             return 0
-        fresh = access.load(_lock({change.subject_id for change in changes}))
+        fresh = rows.load(_lock({change.subject_id for change in changes}))
         _open(fresh, now=now)
         away = _write(site, fresh)
         if away is None:
@@ -56,6 +56,11 @@ def publish_catalog(site: str) -> None:
     """Tell a site which catalogue is published. Raises snapshots.SiteAway."""
     revision, document = queries.catalog_document()
     snapshots.write_catalog(site, revision, document)
+
+
+def publish_pace(site: str) -> None:
+    """Tell a site how often cars are to ask. Raises snapshots.SiteAway."""
+    snapshots.write_pace(site, *pace.current())
 
 
 def resend(*, vehicle_id: UUID, reason: str, actor: Any, now: datetime) -> bool:
@@ -101,7 +106,7 @@ def report(
         if _is_older(vehicle, version, catalog, applied=applied):
             return
         # A car that asked PostgreSQL itself may know of a version before any site was told.
-        _open(access.load([vehicle.id]), now=now)
+        _open(rows.load([vehicle.id]), now=now)
         Report.objects.update_or_create(
             vehicle=vehicle,
             defaults={

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
@@ -24,6 +23,11 @@ TYPE = "lease+jwt"
 def epoch(vehicle_id: UUID, now: int) -> int:
     """The number of the vehicle's lease period; each turns at its own moment of the week."""
     return (now + vehicle_id.int % EPOCH) // EPOCH
+
+
+def turn(vehicle_id: UUID, now: int) -> int:
+    """The first second of the vehicle's next lease period."""
+    return (epoch(vehicle_id, now) + 1) * EPOCH - vehicle_id.int % EPOCH
 
 
 def sign(
@@ -48,7 +52,9 @@ def sign(
         "consents": list(consents),
         "grants": list(grants),
     }
-    return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid, "typ": TYPE})
+    body = json.dumps(claims, separators=(",", ":")).encode()
+    signed = b"%s.%s" % (_header(kid), _base64(body))
+    return (b"%s.%s" % (signed, _base64(key.sign(signed)))).decode()
 
 
 def jwks() -> dict[str, list[dict[str, str]]]:
@@ -81,4 +87,15 @@ def _decoded(text: str) -> bytes:
 
 
 def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return _base64(raw).decode()
+
+
+def _base64(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+
+
+@functools.cache
+def _header(kid: str) -> bytes:
+    """The first part of every lease under this key."""
+    header = {"alg": "EdDSA", "kid": kid, "typ": TYPE}
+    return _base64(json.dumps(header, separators=(",", ":")).encode())

@@ -1,157 +1,128 @@
-"""A vehicle's facts as they lie in a site's Redis; the only importer of redis on this path.
+"""Writes vehicles' facts to a site's Valkey; the only importer of redis on the entitlement path.
 
 It must never hold a verdict: see Note [Facts, not verdicts] in billing.models.subjects. A write
-with an older version than the stored one is refused by Redis itself, so that late and doubled
-writers do no harm.
+with an older version than the stored one is refused by Valkey itself, so that late and doubled
+writers do no harm. Each command names one key, so that a site may be a cluster; how a value is
+read is fleet.packing's and how an edge asks for it is fleet.rounds'.
 """
 
-import asyncio
 import functools
+import hashlib
 import json
-import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import redis
-import redis.asyncio
 from django.conf import settings
 
-from billing.entitlements import Grant
+from fleet import packing, traits
+from fleet.packing import Poisoned, Snapshot
 
-FORMAT = "1"  # In every key: another format is another key, and both can live side by side.
+__all__ = ["Poisoned", "SiteAway", "Snapshot"]
+FORMAT = "2"  # In every key: another format is another key, and both can live side by side.
 TIMEOUT = 1.0  # seconds
-CATALOG = f"catalog:{FORMAT}"
-# The value begins with its version in decimal, so that Redis can compare without parsing the rest.
-# What is no value of ours, of another type even, has no version and gives way.
-KEEP_NEWEST = """
-local old = redis.pcall('GET', KEYS[1])
-local version = type(old) == 'string' and tonumber(string.match(old, '^(%d+) '))
-if version and version > tonumber(ARGV[1]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
+VEHICLE = f"v{FORMAT}:".encode()
+CATALOG = f"catalog:{FORMAT}".encode()
+PACE = f"pace:{FORMAT}".encode()
+TRAITS = f"traits:{FORMAT}".encode()
+# The first seven bytes are the version. What is no value of ours, of another type even, has none
+# and gives way: no value is as short as that, and no version is as large as noise makes it.
+KEEP_NEWEST_VEHICLE = b"""
+local function version(value)
+  if type(value) ~= 'string' or #value < 14 then return -1 end
+  local sum = 0
+  for i = 1, 7 do sum = sum * 256 + string.byte(value, i) end
+  return sum
+end
+local old = version(redis.pcall('GET', KEYS[1]))
+if old < 9007199254740992 and old > version(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
 return 1
 """
+# These begin with their revision in decimal and a blank, and go on in JSON.
+KEEP_NEWEST_DOCUMENT = b"""
+local old = redis.pcall('GET', KEYS[1])
+local revision = type(old) == 'string' and tonumber(string.match(old, '^(%d+) '))
+if revision and revision > tonumber(string.match(ARGV[1], '^(%d+) ')) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+return 1
+"""
+# What is of another type gives way here too.
+LEARN_WORDS = b"""
+local done = redis.pcall('HSET', KEYS[1], ARGV[1], ARGV[2])
+if type(done) == 'table' then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+end
+return 1
+"""
+Command = tuple[bytes | str | int, ...]
 
 
 class SiteAway(Exception):
-    """The site's Redis did not answer in time."""
+    """The site's Valkey did not answer in time."""
 
 
-class Poisoned(ValueError):
-    """A stored value is not of our making; it is as good as missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that a check needs to know of a vehicle, without asking PostgreSQL."""
-
-    vehicle_id: UUID
-    version: int
-    vin: str
-    generation: int
-    removed: bool
-    traits: frozenset[str]
-    consents: tuple[str, ...]
-    grants: tuple[Grant, ...]
-
-    def encode(self) -> str:
-        """The value that is stored, without its version."""
-        grants = [[g.plan, g.starts_at, g.ends_at, g.source] for g in self.grants]
-        facts = [
-            self.vin,
-            self.generation,
-            self.removed,
-            sorted(self.traits),
-            self.consents,
-            grants,
-        ]
-        return json.dumps(facts, separators=(",", ":"))
+def key(vehicle_id: bytes) -> bytes:
+    """Where a vehicle's facts lie."""
+    return VEHICLE + vehicle_id
 
 
 def decode(vehicle_id: UUID, value: bytes) -> Snapshot:
-    """Read a stored value; raises Poisoned."""
+    """Read a stored value; raises Poisoned, and packing.UnknownTraits."""
+    return packing.decode(vehicle_id, value, traits.known)
+
+
+def document(revision: int, content: Any) -> bytes:
+    """The value of the catalogue and of the pace: a revision, and what it says."""
+    return b"%d %s" % (revision, json.dumps(content, separators=(",", ":")).encode())
+
+
+def read_document(value: bytes) -> tuple[int, Any]:
+    """What `document` has written; raises Poisoned."""
     try:
-        version, facts = value.split(b" ", 1)
-        vin, generation, removed, traits, consents, grants = json.loads(facts)
-        return Snapshot(
-            vehicle_id=vehicle_id,
-            version=int(version),
-            vin=str(vin),
-            generation=int(generation),
-            removed=bool(removed),
-            traits=frozenset(map(str, traits)),
-            consents=tuple(map(str, consents)),
-            grants=tuple(_grant(*grant) for grant in grants),
-        )
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise Poisoned(f"The snapshot of {vehicle_id} is not readable.") from error
+        revision, content = value.split(b" ", 1)
+        return int(revision), json.loads(content)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Poisoned("A stored document is not readable.") from error
 
 
-def _grant(plan: Any, starts_at: Any, ends_at: Any, source: Any) -> Grant:
-    ends = None if ends_at is None else int(ends_at)
-    return Grant(str(plan), int(starts_at), ends, str(source))
+def commands(snapshots: Iterable[Snapshot]) -> list[Command]:
+    """What stores these snapshots, each unless a newer one is there, on one connection, in order.
+
+    The words of their traits go first, so that whoever reads a snapshot can read its traits.
+    """
+    sets: dict[int, frozenset[str]] = {}
+    puts: list[Command] = []
+    for snapshot in snapshots:
+        number = traits.number(snapshot.traits)
+        sets[number] = snapshot.traits
+        value = packing.encode(snapshot, number)
+        puts.append(_call(KEEP_NEWEST_VEHICLE, key(snapshot.vehicle_id.bytes), value))
+    learn = [_call(LEARN_WORDS, TRAITS, number, traits.write(sets[number])) for number in sets]
+    return [_load(LEARN_WORDS), *learn, _load(KEEP_NEWEST_VEHICLE), *puts] if puts else []
+
+
+def document_commands(where: bytes, revision: int, content: Any) -> list[Command]:
+    """What stores the catalogue or the pace, unless a newer one is there."""
+    put = _call(KEEP_NEWEST_DOCUMENT, where, document(revision, content))
+    return [_load(KEEP_NEWEST_DOCUMENT), put]
 
 
 def write(site: str, snapshots: Iterable[Snapshot]) -> None:
     """Store snapshots at a site, each unless a newer one is there. Raises SiteAway."""
-    try:
-        pipeline = _writer(site).pipeline(transaction=False)
-        for snapshot in snapshots:
-            key = _key(snapshot.vehicle_id)
-            pipeline.eval(KEEP_NEWEST, 1, key, str(snapshot.version), snapshot.encode())
-        pipeline.execute()
-    except redis.RedisError as error:
-        raise SiteAway(f"{site}: {error}") from error
+    _tell(site, commands(snapshots))
 
 
-def write_catalog(site: str, revision: int, document: dict[str, Any]) -> None:
+def write_catalog(site: str, revision: int, content: dict[str, Any]) -> None:
     """Store the published catalogue at a site, unless a newer one is there. Raises SiteAway."""
-    try:
-        text = json.dumps(document, separators=(",", ":"))
-        _writer(site).eval(KEEP_NEWEST, 1, CATALOG, str(revision), text)
-    except redis.RedisError as error:
-        raise SiteAway(f"{site}: {error}") from error
+    _tell(site, document_commands(CATALOG, revision, content))
 
 
-async def read(vehicle_id: UUID) -> tuple[bytes | None, bytes | None]:
-    """The stored values of a vehicle and of the catalogue at this process's own site.
-
-    Raises SiteAway, and Poisoned if what is stored there is no value at all.
-    """
-    try:
-        pipeline = _reader().pipeline(transaction=False)
-        pipeline.get(_key(vehicle_id))
-        pipeline.get(CATALOG)
-        snapshot, catalog = await pipeline.execute()
-    except redis.ResponseError as error:
-        if "WRONGTYPE" in str(error):
-            raise Poisoned(f"What is stored for {vehicle_id} is of another type.") from error
-        raise SiteAway(str(error)) from error
-    except (redis.RedisError, TimeoutError) as error:
-        raise SiteAway(str(error)) from error
-    return snapshot, catalog
-
-
-async def forget(vehicle_id: UUID) -> None:
-    """Remove what was found poisoned, of the vehicle or the catalogue; it is written anew.
-
-    Raises SiteAway.
-    """
-    try:
-        pipeline = _reader().pipeline(transaction=False)
-        pipeline.delete(_key(vehicle_id))
-        pipeline.delete(CATALOG)
-        await pipeline.execute()
-    except (redis.RedisError, TimeoutError) as error:
-        raise SiteAway(str(error)) from error
-
-
-async def close() -> None:
-    """Close what this event loop has opened, at its end."""
-    reader = _readers.pop(asyncio.get_running_loop(), None)
-    if reader is not None:
-        await reader.aclose()
+def write_pace(site: str, revision: int, seconds: dict[str, int]) -> None:
+    """Store how often cars are to ask, unless a newer word is there. Raises SiteAway."""
+    _tell(site, document_commands(PACE, revision, seconds))
 
 
 def ping(site: str | None = None) -> None:
@@ -162,8 +133,28 @@ def ping(site: str | None = None) -> None:
         raise SiteAway(f"{site or settings.SITE}: {error}") from error
 
 
-def _key(vehicle_id: UUID) -> str:
-    return f"vehicle:{FORMAT}:{vehicle_id.hex}"
+def _load(script: bytes) -> Command:
+    """A server that was emptied or begun anew has forgotten its scripts, so each writer says it."""
+    return ("SCRIPT", "LOAD", script)
+
+
+def _call(script: bytes, where: bytes, *arguments: bytes | str | int) -> Command:
+    return ("EVALSHA", _sha(script), 1, where, *arguments)
+
+
+@functools.cache
+def _sha(script: bytes) -> str:
+    return hashlib.sha1(script, usedforsecurity=False).hexdigest()
+
+
+def _tell(site: str, commands: list[Command]) -> None:
+    try:
+        pipeline = _writer(site).pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)  # type: ignore[no-untyped-call] # theirs
+        pipeline.execute()
+    except redis.RedisError as error:
+        raise SiteAway(f"{site}: {error}") from error
 
 
 def _writer(site: str) -> redis.Redis:
@@ -173,17 +164,3 @@ def _writer(site: str) -> redis.Redis:
 @functools.cache
 def _writer_at(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
-
-
-# An asyncio connection belongs to the loop that opened it.
-_readers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]
-_readers = weakref.WeakKeyDictionary()
-
-
-def _reader() -> redis.asyncio.Redis:
-    loop = asyncio.get_running_loop()
-    if loop not in _readers:
-        _readers[loop] = redis.asyncio.Redis.from_url(
-            settings.SITES[settings.SITE], socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
-        )
-    return _readers[loop]

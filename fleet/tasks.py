@@ -38,11 +38,12 @@ def _tell(site: str) -> bool:
 
 @shared_task
 def sweep() -> None:
-    """Tell every site what no message has brought, and which catalogue is published."""
+    """Tell every site what no message has brought, which catalogue is published, and the pace."""
     for site in settings.SITES:
         publish(site)
         try:
             delivery.publish_catalog(site)
+            delivery.publish_pace(site)
         except snapshots.SiteAway as error:
             log.warning("site_away", site=site, error=str(error))
 

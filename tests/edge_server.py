@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django.db import connection
 
+from connectivity.local.programs import EDGE
 from tests.running import ROOT, free_port, soon
 
 
@@ -72,10 +73,8 @@ def running_edge(folder: Path, **changed: str) -> Iterator[Edge]:
         "EDGE_PORT": str(port),
     }
     command = [
-        *(sys.executable, "-m", "uvicorn", "connectivity.edge:application"),
-        *("--no-access-log", "--no-date-header", "--ws", "none"),
-        *("--http", "h11", "--h11-max-incomplete-event-size", "65536"),
-        *("--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "3"),
+        *(sys.executable, "-m", "uvicorn", *EDGE),
+        *("--host", "127.0.0.1", "--port", str(port)),
     ]
     log = folder / f"edge-{port}.log"
     with log.open("wb") as file:

@@ -8,6 +8,16 @@ from pathlib import Path
 from connectivity.local.environment import Ports
 from connectivity.local.process import Program, mark, set_aside
 
+# How the edge is served, wherever: see docs/decisions/0015-the-check-at-wire-speed.md.
+EDGE = (
+    *("connectivity.edge:application", "--http", "connectivity.guarded:Guarded"),
+    *("--loop", "uvloop", "--no-access-log", "--no-date-header", "--no-server-header"),
+    # A handshake is answered like any other request: a car has no use for one.
+    *("--ws", "none"),
+    # Whose request it is, fleet.api.check reads itself, and only if it is refused.
+    *("--no-proxy-headers", "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "3"),
+)
+
 
 @dataclass(frozen=True)
 class Programs:
@@ -41,13 +51,7 @@ class Programs:
         """Cars."""
         return self._product(
             "edge",
-            *("uvicorn", "connectivity.edge:application", "--no-access-log", "--no-date-header"),
-            # A handshake is answered like any other request: a car has no use for one.
-            *("--ws", "none"),
-            # The other parser keeps a header of any length in memory.
-            *("--http", "h11", "--h11-max-incomplete-event-size", "65536"),
-            *("--host", "127.0.0.1", "--port", str(self.ports.edge)),
-            *("--timeout-graceful-shutdown", "3"),
+            *("uvicorn", *EDGE, "--host", "127.0.0.1", "--port", str(self.ports.edge)),
         )
 
     def worker(self) -> Program:

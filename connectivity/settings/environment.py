@@ -78,6 +78,16 @@ LEASE_SIGNING_KEYS: list[str] = env.list("LEASE_SIGNING_KEYS")
 VEHICLE_TOKEN_KEYS: list[str] = env.list("VEHICLE_TOKEN_KEYS")
 VEHICLE_AUDIENCE: str = env.str("VEHICLE_AUDIENCE", "premium-connectivity")
 POLL_SECONDS: int = env.int("POLL_SECONDS", 2 if EMBEDDED else 300)
+# So many a second in the long run, and so many at once; see fleet.limits.
+CAR_LIMIT: tuple[float, int] = (
+    env.float("CAR_PER_SECOND", 1.0),
+    env.int("CAR_AT_ONCE", 30),
+)
+FAILURE_LIMIT: tuple[float, int] = (
+    env.float("FAILURES_PER_SECOND", 1.0),
+    env.int("FAILURES_AT_ONCE", 100),
+)
+REMEMBERED_CARS: int = env.int("REMEMBERED_CARS", 250_000)
 EMAIL: dict[str, Any] = env.dj_email_url("EMAIL_URL")
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Premium Connectivity <no-reply@localhost>")
 WEB_PORT: int = env.int("WEB_PORT", 8000)
@@ -102,6 +112,10 @@ seal(
         ),
         (not _are_keys(LEASE_SIGNING_KEYS), f"LEASE_SIGNING_KEYS: {KEYS}"),
         (not _are_keys(VEHICLE_TOKEN_KEYS), f"VEHICLE_TOKEN_KEYS: {KEYS}"),
+        (
+            not all(each and each > 0 for each in (*CAR_LIMIT, *FAILURE_LIMIT, REMEMBERED_CARS)),
+            "CAR_*, FAILURES_* and REMEMBERED_CARS: each is more than 0",
+        ),
         (bool(SITES) and SITE not in (SITES or {}), f"SITE: {SITE!r} is not one of SITES"),
     ]
 )

@@ -55,5 +55,5 @@ def _vehicle(token: Token) -> Vehicle:
     vehicle = Vehicle.objects.filter(id=token.vehicle_id, removed_at=None).first()
     if vehicle is None:
         raise credentials.TokenInvalid("There is no such car any more.")
-    credentials.compare(token, vehicle.credential_generation, removed=False)
+    credentials.compare(token.generation, vehicle.credential_generation, removed=False)
     return vehicle

@@ -15,7 +15,6 @@ from rest_framework.views import exception_handler
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 OUR_FAULT = "Something went wrong here and was recorded; keep what you have and try again later."
-SPREAD = 0.1  # of an interval, either way, so that a fleet does not fall into step
 COME_BACK = (3, 9)  # seconds, from and to
 
 
@@ -29,11 +28,6 @@ class NotNow(exceptions.APIException):
     def __init__(self) -> None:
         super().__init__()
         self.wait = come_back()  # which the framework tells as Retry-After
-
-
-def spread(seconds: int) -> int:
-    """Return about so many seconds, another number for each car."""
-    return max(1, round(seconds * random.uniform(1 - SPREAD, 1 + SPREAD)))  # noqa: S311 -- jitter
 
 
 def come_back() -> int:

@@ -17,6 +17,7 @@ from fleet import credentials, delivery, lease, pairing
 from fleet.api import check
 from fleet.api.authentication import IsVehicle, VehicleToken
 from fleet.api.parsers import Form, Json
+from fleet.api.problems import request_id
 from fleet.credentials import Token
 from fleet.models import Vehicle
 
@@ -200,9 +201,16 @@ class EntitlementView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Return what the car is entitled to now, or 304 if that is what it holds."""
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        found = async_to_sync(check.answer_once)(headers, now=int(clock.unix()))
-        response = HttpResponse(found.body, status=found.status, headers=found.headers)
+        asked = check.Asked(
+            request.headers.get("Authorization", "").encode("latin-1", "replace"),
+            request.headers.get("If-None-Match", "").encode("latin-1", "replace"),
+            (request.META.get("REMOTE_ADDR", ""), 0),
+            b"",
+            request_id().encode(),
+        )
+        found = async_to_sync(check.answer_once)(asked, now=int(clock.unix()))
+        headers = {name.decode().title(): value.decode() for name, value in found.headers}
+        response = HttpResponse(found.body, status=found.status, headers=headers)
         if found.status == 304:
             del response["Content-Type"]  # which Django adds, and a body that is not there lacks
         return response

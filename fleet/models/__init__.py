@@ -1,18 +1,20 @@
 """The facts of cars: what each is, whose, what it was told and confirmed; decides nothing."""
 
 from fleet.models.delivery import Delivery, Report, UsedAssertion
-from fleet.models.journal import DomainEvent
+from fleet.models.journal import DomainEvent, Pace
 from fleet.models.pairing import Claim, Pairing, PairingAttempt
-from fleet.models.vehicles import Ownership, Vehicle
+from fleet.models.vehicles import Ownership, TraitSet, Vehicle
 
 __all__ = [
     "Claim",
     "Delivery",
     "DomainEvent",
     "Ownership",
+    "Pace",
     "Pairing",
     "PairingAttempt",
     "Report",
+    "TraitSet",
     "UsedAssertion",
     "Vehicle",
 ]

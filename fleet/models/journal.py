@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from billing import clock
 from fleet.models.vehicles import Vehicle
 
 
@@ -32,3 +33,24 @@ class DomainEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class Pace(models.Model):
+    """How often cars are told to ask, as staff have set it; a change is a new, higher revision."""
+
+    revision = models.BigIntegerField(primary_key=True)
+    seconds = models.JSONField(
+        help_text="By market, and under * for all others, in place of POLL_SECONDS."
+    )
+    at = models.DateTimeField(default=clock.now)
+    reason = models.TextField(blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ("-revision",)
+        verbose_name_plural = "paces"
+
+    def __str__(self) -> str:
+        return f"pace {self.revision}"

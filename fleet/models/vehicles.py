@@ -1,5 +1,7 @@
 """The cars and whose they are."""
 
+import functools
+
 import uuid6
 from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
@@ -73,9 +75,23 @@ class Vehicle(models.Model):
     @property
     def traits(self) -> frozenset[str]:
         """What features may depend on, as opaque labels for the rule."""
-        return frozenset(
-            {f"model:{self.model}", f"hardware:{self.hardware}", f"market:{self.market}"}
-        )
+        return self.traits_of(self.model, self.hardware, self.market)
+
+    @staticmethod
+    @functools.lru_cache(maxsize=4096)
+    def traits_of(model: str, hardware: str, market: str) -> frozenset[str]:
+        """The traits of any car with these facts."""
+        return frozenset({f"model:{model}", f"hardware:{hardware}", f"market:{market}"})
+
+
+class TraitSet(models.Model):
+    """A set of traits that some cars share, and the number by which snapshots name it."""
+
+    number = models.AutoField(primary_key=True)
+    words = models.TextField(unique=True, help_text="The labels, sorted, as a JSON array.")
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.words}"
 
 
 class Ownership(models.Model):

@@ -8,7 +8,7 @@ from jwt.types import Options
 
 from billing import clock, grants, subjects
 from billing.models import CatalogRevision, Subject
-from fleet import access, credentials, delivery, lease, snapshots
+from fleet import credentials, delivery, lease, rows, snapshots
 from fleet.models import Vehicle
 from tests.factories import Car, body, call, make_car
 
@@ -195,7 +195,7 @@ def test_a_304_has_the_same_headers_and_nothing_else(car) -> None:
     short = car.check()
     assert (full.status_code, short.status_code) == (200, 304)
     assert short.content == b""
-    assert set(short.headers) - {"Allow"} == {"ETag", "Cache-Control", "Poll-After"}
+    assert set(short.headers) - {"Allow"} == {"Etag", "Cache-Control", "Poll-After"}
     assert set(full.headers) == {*short.headers, "Content-Type"}
     for name in ("ETag", "Cache-Control"):
         assert short.headers[name] == full.headers[name]
@@ -285,7 +285,7 @@ def test_a_removed_car_is_refused_at_once(car) -> None:
 
 def test_versions_are_read_as_they_are_up_to_the_largest(car) -> None:
     Subject.objects.filter(id=car.vehicle.id).update(version=2**53 - 1)
-    snapshots.write("local", access.load([car.vehicle.id]))
+    snapshots.write("local", rows.load([car.vehicle.id]))
     document = body(car.check())
     assert document["version"] == 2**53 - 1
     assert car.check().status_code == 304

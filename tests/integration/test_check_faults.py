@@ -2,7 +2,7 @@
 
 import base64
 import contextlib
-import json
+import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.utils import OperationalError
 
 from billing import clock, grants, subjects
-from fleet import access, credentials, delivery, keys, snapshots
+from fleet import access, credentials, delivery, keys, packing, rows, snapshots, traits
 from fleet.models import Delivery
 from tests.factories import Car, body, make_car, make_user
 
@@ -50,8 +50,8 @@ def gift(car: Car) -> grants.Gift:
     return grants.Gift(car.vehicle.id, "premium", "factory", start, None)
 
 
-def key_of(car: Car) -> str:
-    return f"vehicle:1:{car.vehicle.id.hex}"
+def key_of(car: Car) -> bytes:
+    return snapshots.key(car.vehicle.id.bytes)
 
 
 @contextlib.contextmanager
@@ -79,10 +79,12 @@ def come_back(answer) -> None:
 def test_what_is_missing_is_read_from_the_rows_and_stored(
     car, site, what, django_assert_num_queries
 ) -> None:
-    gone = {"vehicle": [key_of(car)], "catalog": ["catalog:1"], "both": [key_of(car), "catalog:1"]}
-    site.delete(*gone[what])
+    both = [key_of(car), snapshots.CATALOG]
+    gone = {"vehicle": both[:1], "catalog": both[1:], "both": both}[what]
+    for key in gone:
+        site.delete(key)
     assert car.plan() == "premium"
-    assert site.exists(key_of(car), "catalog:1") == 2
+    assert site.exists(*both) == 2
     with django_assert_num_queries(0):
         assert car.plan() == "premium"
 
@@ -107,6 +109,10 @@ POISON = [
     b"2 " + b"[" * 20_000,
     b"99999999999999999999 garbage",
     b"-1 []",
+    b"\0" * 14,
+    b"\0" * 32,
+    b"\0\0\0\0\0\0\2\3[]xx",
+    b"\x1f" + b"\xff" * 31,
 ]
 
 
@@ -132,14 +138,14 @@ def test_a_poisoned_snapshot_is_passed_over_and_replaced(
     ],
 )
 def test_a_poisoned_catalogue_is_passed_over_and_replaced(car, site, poison) -> None:
-    site.set("catalog:1", poison)
+    site.set("catalog:2", poison)
     assert car.plan() == "premium"
-    assert b'"code":"premium"' in site.get("catalog:1")
+    assert b'"code":"premium"' in site.get("catalog:2")
 
 
 @pytest.mark.parametrize("key", ["vehicle", "catalog"])
 def test_a_value_of_another_type_is_passed_over_and_replaced(car, site, key) -> None:
-    name = key_of(car) if key == "vehicle" else "catalog:1"
+    name = key_of(car) if key == "vehicle" else "catalog:2"
     site.delete(name)
     site.rpush(name, "not", "ours")
     assert car.plan() == "premium"
@@ -244,17 +250,14 @@ def test_an_expired_token_of_a_former_unit_is_no_better(car, monkeypatch) -> Non
 
 def put(site: redis.Redis, car: Car, **changed) -> None:
     """Put at the site what it was told before."""
-    [now] = access.load([car.vehicle.id])
-    facts = json.loads(now.encode())
-    facts[1] = changed.get("generation", facts[1])
-    facts[5] = changed.get("grants", facts[5])
-    version = changed.get("version", now.version)
-    site.set(key_of(car), f"{version} {json.dumps(facts)}")
+    [now] = rows.load([car.vehicle.id])
+    before = dataclasses.replace(now, **changed)
+    site.set(key_of(car), packing.encode(before, traits.number(before.traits)))
 
 
 def test_a_site_that_is_behind_the_car_asks_the_rows(car, site) -> None:
     assert car.plan() == "premium"
-    put(site, car, version=1, grants=[])
+    put(site, car, version=1, grants=())
     answer = car.check()
     assert answer.status_code == 304
     assert snapshots.decode(car.vehicle.id, site.get(key_of(car))).version == 2
@@ -273,7 +276,7 @@ def test_a_car_is_never_sent_backwards(car, site) -> None:
 
 def test_behind_and_no_database_is_come_back_too(car, site) -> None:
     assert car.plan() == "premium"
-    put(site, car, version=1, grants=[])
+    put(site, car, version=1, grants=())
     with no_database():
         come_back(car.check())
 
@@ -302,19 +305,19 @@ def test_a_new_unit_is_let_in_though_its_site_is_behind(car, site) -> None:
 
 
 def test_redis_refuses_an_older_write_and_takes_an_equal_one(car, site) -> None:
-    [current] = access.load([car.vehicle.id])
-    older = snapshots.Snapshot(car.vehicle.id, 1, current.vin, 1, False, current.traits, (), ())
+    [current] = rows.load([car.vehicle.id])
+    older = snapshots.Snapshot(car.vehicle.id, 1, 1, False, current.traits, (), ())
     snapshots.write("local", [current])
     snapshots.write("local", [older])
     assert snapshots.decode(car.vehicle.id, site.get(key_of(car))) == current
-    equal = snapshots.Snapshot(car.vehicle.id, 2, current.vin, 5, False, current.traits, (), ())
+    equal = snapshots.Snapshot(car.vehicle.id, 2, 5, False, current.traits, (), ())
     snapshots.write("local", [equal])
     assert snapshots.decode(car.vehicle.id, site.get(key_of(car))) == equal
 
 
 def test_versions_are_compared_as_numbers(car, site) -> None:
     def snapshot(version: int) -> snapshots.Snapshot:
-        return snapshots.Snapshot(car.vehicle.id, version, "v", 1, False, frozenset(), (), ())
+        return snapshots.Snapshot(car.vehicle.id, version, 1, False, frozenset(), (), ())
 
     for version, stored in ((9, 9), (10, 10), (9, 10), (2**53 - 1, 2**53 - 1), (2**53 - 2, None)):
         snapshots.write("local", [snapshot(version)])
@@ -325,12 +328,12 @@ def test_versions_are_compared_as_numbers(car, site) -> None:
 def test_an_older_catalogue_is_refused(site) -> None:
     snapshots.write_catalog("local", 7, {"n": 7})
     snapshots.write_catalog("local", 6, {"n": 6})
-    assert site.get("catalog:1") == b'7 {"n":7}'
+    assert site.get("catalog:2") == b'7 {"n":7}'
     snapshots.write_catalog("local", 10, {"n": 10})
-    assert site.get("catalog:1") == b'10 {"n":10}'
+    assert site.get("catalog:2") == b'10 {"n":10}'
 
 
 def test_a_snapshot_comes_back_as_it_went_in(car, site) -> None:
-    [current] = access.load([car.vehicle.id])
+    [current] = rows.load([car.vehicle.id])
     snapshots.write("local", [current])
     assert snapshots.decode(car.vehicle.id, site.get(key_of(car))) == current

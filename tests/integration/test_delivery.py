@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing import clock, locks, subjects
 from billing.models import Change, Subject
-from fleet import delivery, snapshots, tasks
+from fleet import delivery, packing, snapshots, tasks
 from fleet.models import Delivery, Vehicle
 from tests.factories import make_car, next_vin
 
@@ -29,8 +29,8 @@ def bump(*cars) -> None:
 def versions_at(url: str) -> dict[str, int]:
     with redis.Redis.from_url(url) as site:
         found = {}
-        for name in site.keys("vehicle:1:*"):
-            found[name.decode().split(":")[2]] = int(site.get(name).split(b" ")[0])
+        for name in site.keys("v2:*"):
+            found[name.removeprefix(b"v2:").hex()] = packing.version(site.get(name))
         return found
 
 
@@ -166,7 +166,7 @@ def test_each_site_is_told_each_change(settings) -> None:
 def test_the_sweep_tells_every_site_the_catalogue(settings) -> None:
     tasks.sweep()
     with redis.Redis.from_url(settings.SITES["local"]) as site:
-        assert site.get("catalog:1").startswith(b"1 {")
+        assert site.get("catalog:2").startswith(b"1 {")
 
 
 def test_a_removed_car_leaves_a_tombstone() -> None:
@@ -176,7 +176,7 @@ def test_a_removed_car_leaves_a_tombstone() -> None:
     bump(car)
     publish()
     with redis.Redis.from_url(django_settings.SITES["local"]) as site:
-        [name] = site.keys("vehicle:1:*")
+        [name] = site.keys("v2:*")
         assert snapshots.decode(car.vehicle.id, site.get(name)).removed
 
 

@@ -22,9 +22,10 @@ from django.db import connection
 import billing.tasks
 import fleet.tasks
 from billing import clock, models, reconcile
-from fleet import credentials, snapshots
+from fleet import credentials
 from fleet import models as fleet_models
 from fleet.api import check
+from fleet.desk import Desk
 from tests.factories import Car
 from tests.journeys.world import MOST_ROUNDS, World
 
@@ -180,22 +181,23 @@ def told(cars: Sequence[Car]) -> list[tuple[bool, int]]:
 
     It is the check's own protocol, below the server: what the edge and Django both answer by.
     """
-    answers = async_to_sync(_answers)([_headers(car) for car in cars])
+    answers = async_to_sync(_answers)([_asked(car) for car in cars])
     said = [json.loads(each.body) if each.status == HTTPStatus.OK else {} for each in answers]
     return [(each.get("plan") == "premium", each.get("version", 0)) for each in said]
 
 
-async def _answers(asked: Sequence[dict[str, str]]) -> list[check.Answer]:
+async def _answers(asked: Sequence[check.Asked]) -> list[check.Answer]:
+    desk = Desk()
     try:
-        return [await check.answer(headers, now=int(clock.unix())) for headers in asked]
+        return [await check.answer(desk, each, now=int(clock.unix())) for each in asked]
     finally:
-        await snapshots.close()
+        await desk.close()
 
 
-def _headers(car: Car) -> dict[str, str]:
+def _asked(car: Car) -> check.Asked:
     if not car.token:
         car.token = credentials.issue(car.vehicle, int(clock.unix()) + 10 * YEAR)
-    return {"authorization": f"Bearer {car.token}"}
+    return check.Asked(f"Bearer {car.token}".encode())
 
 
 def _tables() -> str:

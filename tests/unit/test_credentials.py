@@ -97,7 +97,7 @@ def test_a_token_names_no_vin() -> None:
 
 def test_another_generation_or_a_removed_car_is_refused() -> None:
     found = credentials.read(token(generation=2), now=NOW)
-    credentials.compare(found, 2, removed=False)
+    credentials.compare(found.generation, 2, removed=False)
     for generation, removed in ((1, False), (3, False), (2, True)):
         with pytest.raises(TokenInvalid):
-            credentials.compare(found, generation, removed=removed)
+            credentials.compare(found.generation, generation, removed=removed)

@@ -11,9 +11,8 @@ import uuid6
 from jwt.types import Options
 
 from billing import catalog
-from billing.entitlements import Grant, resolve
-from fleet import lease
-from fleet.access import Checked
+from billing.entitlements import Grant
+from fleet import access, lease
 from fleet.snapshots import Snapshot
 
 NOW = 1_795_000_000
@@ -56,8 +55,8 @@ def read(text: str) -> dict:
 
 def document(*grants: Grant, hardware: str = "mcu3") -> dict:
     traits = frozenset({f"hardware:{hardware}"})
-    snapshot = Snapshot(CAR, 17, "5YJ3E1EA0KF000316", 1, False, traits, (), grants)
-    return Checked(snapshot, SOLD, resolve(grants, SOLD, traits, NOW), NOW).document()
+    snapshot = Snapshot(CAR, 17, 1, False, traits, (), grants)
+    return access.check(snapshot, SOLD, now=NOW).document("5YJ3E1EA0KF000316")
 
 
 def test_the_claims_are_those_of_the_contract_and_no_others() -> None:

@@ -1,0 +1,203 @@
+"""Where the cars of one event loop ask: their facts from the site, or else from the rows.
+
+It must never know how a car asked, nor what follows from the facts.
+"""
+
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+
+from billing import catalog as catalogue
+from billing.catalog import Catalog
+from fleet import pace, packing, snapshots, traits
+from fleet.callers import Callers
+from fleet.limits import Counted, Limit
+from fleet.line import Round, Site, pack
+from fleet.loads import ForAll, Loads
+from fleet.packing import Snapshot
+from fleet.rounds import Rounds, for_all
+
+log = structlog.get_logger()
+HOLD = 1.0  # seconds for which what the rows said of all cars is good while the site is away
+
+
+class Unknown(LookupError):
+    """There is no such vehicle."""
+
+
+class Behind(Exception):
+    """The car holds something newer than we can find; it is to ask again."""
+
+
+class Held(NamedTuple):
+    """What the asking car has, which no answer may be behind; its token proves the generation."""
+
+    version: int = 0
+    catalog: int = 0
+    generation: int = 0
+
+
+class Told:
+    """What holds for all cars: the catalogue, and how often each market's cars are to ask."""
+
+    def __init__(self, catalog: Catalog, seconds: dict[str, int]) -> None:
+        self.catalog = catalog
+        self._seconds = seconds
+        self._rings: dict[int, Iterator[tuple[bytes, bytes]]] = {}
+
+    def ring(self, labels: frozenset[str]) -> Iterator[tuple[bytes, bytes]]:
+        """The header that says when to come back, ready made, another one each time."""
+        seconds = pace.seconds_for(self._seconds, labels)
+        if seconds not in self._rings:
+            ways = pace.ring(seconds)
+            self._rings[seconds] = cycle([(b"poll-after", b"%d" % each) for each in ways])
+        return self._rings[seconds]
+
+
+class Desk:
+    """Where the cars of one event loop ask."""
+
+    def __init__(self) -> None:
+        self.site = Site(settings.SITES[settings.SITE])
+        self.rounds = Rounds(self.site)
+        self.loads = Loads(self.site)
+        self.callers = Callers(settings.REMEMBERED_CARS)
+        self.car_limit = Limit(*settings.CAR_LIMIT)
+        self._failures = Counted(Limit(*settings.FAILURE_LIMIT))
+        self._values: tuple[Any, Any] = (None, None)
+        self._told: Told | None = None
+        self._rows_told: Told | None = None
+        self._rows_told_at = 0.0
+
+    async def facts(
+        self, vehicle_id: UUID, round_: Round, place: int, held: Held
+    ) -> tuple[Snapshot, Told, str | None]:
+        """What is known of a vehicle that was asked for at this place of a round, and of all.
+
+        The VIN comes with it if the rows were asked. Raises Unknown, Behind, NotNow.
+        """
+        vin = None
+        told, noise = self._told_by(round_)
+        if told is None or told.catalog.revision < held.catalog:
+            told = await self._told_by_rows(held.catalog, noise)
+        snapshot, noise = await self._stored(vehicle_id, round_, place)
+        if (
+            snapshot is None
+            or snapshot.version < held.version
+            or snapshot.generation < held.generation
+        ):
+            known = await self.loads.vehicle(vehicle_id, noise=noise)
+            if known is None:
+                raise Unknown(f"No vehicle {vehicle_id}")
+            snapshot, vin = known
+        if snapshot.version < held.version or told.catalog.revision < held.catalog:
+            raise Behind("The car holds a newer version than this site can find.")
+        return snapshot, told, vin
+
+    def told(self, round_: Round) -> Told | None:
+        """What holds for all as a round has found it, if it has."""
+        return self._told_by(round_)[0]
+
+    def wait_of(self, address: str) -> int:
+        """For how many seconds an address that failed too often is to wait; 0: not at all."""
+        return self._failures.wait(address, self.site.loop.time())
+
+    def count_failure(self, address: str) -> None:
+        """Count a refusal to an address."""
+        self._failures.count(address, self.site.loop.time())
+
+    async def vin(self, vehicle_id: UUID) -> str:
+        """The VIN of a car whose token is of the former form. Raises Unknown, NotNow."""
+        known = await self.loads.vehicle(vehicle_id)
+        if known is None:
+            raise Unknown(f"No vehicle {vehicle_id}")
+        return known.vin
+
+    async def close(self) -> None:
+        """Come to an end."""
+        await self.loads.close()
+        await self.site.close()
+
+    def _told_by(self, round_: Round) -> tuple[Told | None, bytes | None]:
+        """What the round has found, or where the catalogue lies if it is noise."""
+        if round_.away:
+            return None, None
+        values = for_all(round_)
+        if values == self._values and self._told is not None:
+            return self._told, None
+        told, noise = _read(*values)
+        if told is not None:
+            self._values, self._told = values, told
+        return told, noise
+
+    async def _told_by_rows(self, revision: int, noise: bytes | None) -> Told:
+        """The same from the rows, asked at most once a second as long as that will do."""
+        held, now = self._rows_told, self.site.loop.time()
+        if noise or held is None or now > self._rows_told_at or held.catalog.revision < revision:
+            found: ForAll = await self.loads.for_all(noise=noise)
+            number, content = found.catalog
+            held = Told(catalogue.parse(content, revision=number), found.pace[1])
+            self._rows_told, self._rows_told_at = held, self.site.loop.time() + HOLD
+        return held
+
+    async def _stored(
+        self, vehicle_id: UUID, round_: Round, place: int
+    ) -> tuple[Snapshot | None, bytes | None]:
+        """The snapshot at the site, or None, and where it lies if it is noise."""
+        value = None if round_.away else round_.replies[place]
+        if value is None:
+            return None, None
+        key = snapshots.key(vehicle_id.bytes)
+        if not isinstance(value, bytes):
+            return None, key if _is_of_another_type(value) else None
+        try:
+            return snapshots.decode(vehicle_id, value), None
+        except snapshots.Poisoned as error:
+            log.warning("snapshot_poisoned", error=str(error))
+            return None, key
+        except packing.UnknownTraits as unknown:
+            return await self._learned(vehicle_id, value, unknown.args[0])
+
+    async def _learned(
+        self, vehicle_id: UUID, value: bytes, number: int
+    ) -> tuple[Snapshot | None, bytes | None]:
+        """The snapshot, once the site has said what its traits are; it is kept for the next."""
+        asked, place = self.rounds.join(pack("HGET", snapshots.TRAITS, number))
+        await asked.done
+        words = None if asked.away else asked.replies[place]
+        if isinstance(words, bytes):
+            traits.learn({number: words})
+        try:
+            return snapshots.decode(vehicle_id, value), None
+        except (snapshots.Poisoned, packing.UnknownTraits) as error:
+            log.warning("snapshot_poisoned", error=str(error))
+            return None, snapshots.key(vehicle_id.bytes)
+
+
+def _read(catalog: Any, seconds: Any) -> tuple[Told | None, bytes | None]:
+    """What these stored values say; without a catalogue nothing, and its key if it is noise."""
+    if catalog is None:
+        return None, None
+    try:
+        revision, content = snapshots.read_document(catalog)
+        return Told(catalogue.parse(content, revision=revision), _rules(seconds)), None
+    except (snapshots.Poisoned, ValueError, TypeError, AttributeError) as error:
+        log.warning("catalog_poisoned", error=str(error))
+        return None, snapshots.CATALOG
+
+
+def _rules(seconds: Any) -> dict[str, Any]:
+    """The stored pace; none if there is none, or noise, over which the next sweep will write."""
+    try:
+        return dict(snapshots.read_document(seconds)[1]) if seconds is not None else {}
+    except (snapshots.Poisoned, ValueError, TypeError, AttributeError) as error:
+        log.warning("pace_poisoned", error=str(error))
+        return {}
+
+
+def _is_of_another_type(reply: Any) -> bool:
+    return isinstance(reply, Exception) and "WRONGTYPE" in str(reply)
