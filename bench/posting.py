@@ -25,20 +25,35 @@ class Posted:
     seconds: float = 0.0
 
 
-def post(url: str, secret: str, groups: Iterator[list[str]], *, for_seconds: float) -> Posted:
-    """Send group after group, each in its order, until the time is over or there is none left."""
+def post(
+    url: str,
+    secret: str,
+    groups: Iterator[list[str]],
+    *,
+    for_seconds: float,
+    a_second: float | None = None,
+) -> Posted:
+    """Send group after group, each in its order, until the time is over or there is none left.
+
+    At full speed, or so many groups a second at most.
+    """
     posted, lock, began = Posted(), threading.Lock(), time.monotonic()
     until = began + for_seconds
 
-    def next_group() -> list[str]:
+    def next_group() -> tuple[list[str], float]:
         with lock:
-            group = next(groups, []) if time.monotonic() < until else []
+            turn = max(time.monotonic(), began + posted.groups / a_second if a_second else 0.0)
+            group = next(groups, []) if turn < until else []
             posted.groups += bool(group)
-            return group
+            return group, turn
 
     def send() -> None:
         with Line(url, secret) as line:
-            while group := next_group():
+            while True:
+                group, turn = next_group()
+                if not group:
+                    return
+                time.sleep(max(0.0, turn - time.monotonic()))
                 for body in group:
                     line.send(body.encode(), posted)
 
