@@ -3,7 +3,6 @@
 Three million renewals in a day are 35 a second, of eight events each: 280 events a second.
 """
 
-import json
 import os
 import statistics
 import time
@@ -21,6 +20,7 @@ from bench import renewals
 from bench.posting import Posted, post
 from billing import clock
 from billing.models import Change, Grant, StripeEvent, Subject
+from fleet import packing, snapshots
 from tests.running import Run, soon
 
 WANTED = 280.0  # events a second
@@ -159,9 +159,8 @@ def _check(cars: list[uuid.UUID]) -> None:
         raise RuntimeError(f"{longer.count()} of {len(cars)} grants were prolonged.")
     versions = dict(Subject.objects.filter(id__in=cars).values_list("id", "version"))
     with redis.Redis.from_url(settings.SITES[settings.SITE]) as site:
-        values = site.mget([f"vehicle:1:{car.hex}" for car in cars])
+        values = site.mget([snapshots.key(car.bytes) for car in cars])
     for car, value in zip(cars, values, strict=True):
-        told, _, facts = (value or b"0 []").partition(b" ")
-        if int(told) != versions[car]:
-            raise RuntimeError(f"The site has version {int(told)} of a car at {versions[car]}.")
-        json.loads(facts)
+        told = packing.version(value) if value else 0
+        if told != versions[car]:
+            raise RuntimeError(f"The site has version {told} of a car at {versions[car]}.")
