@@ -4,7 +4,8 @@ It must never decide that something is to be given back; whoever wrote the inten
 
 # Note [Credit goes back where it came from]
 Who changed from a month to a year paid the year in part with what was left of the month. A payment
-can be refunded only as far as it went, so that part goes back to the payment before it.
+can be refunded only as far as it went, so that part goes back to the payment before it. What a
+pause gave back, and no invoice has used, is unused as well: nothing else will ever use it.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,9 @@ def give_back(
     was; `key` is the one under which it is given now.
     """
     gateway.cancel_subscription(subscription_id, key=f"{key}:end")
-    paid = _paid(subscription_id)
+    found = gateway.subscription(subscription_id)
+    paid = _paid(found)
+    ended_at = min([ended_at, *(int(line.starts_at.timestamp()) for line in found.credited)])
     if not paid:
         return {"amount": 0}
     if full:
@@ -110,8 +113,7 @@ def _of_payment(payment: str, paid: int, wanted: int, *, wish: str, key: str) ->
             return amount
 
 
-def _paid(subscription_id: str) -> list[gateway.Invoice]:
+def _paid(found: gateway.Subscription) -> list[gateway.Invoice]:
     """The invoices that were paid with money, the latest first."""
-    invoices = gateway.subscription(subscription_id).invoices
-    paid = [invoice for invoice in invoices if invoice.status == "paid" and invoice.amount_paid]
+    paid = [one for one in found.invoices if one.status == "paid" and one.amount_paid]
     return sorted(paid, key=lambda invoice: (invoice.created_at, invoice.id), reverse=True)

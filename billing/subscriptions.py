@@ -172,6 +172,9 @@ def _record(
         seats.settle(mirror, mirror.subject_id, checkout, until, now=now)
     if before != mirror.status:
         seats.note(mirror, f"subscription_{mirror.status}", now=now, before=before)
+    if before == Subscription.Status.PAUSED and fetched.ended_at and fetched.credited:
+        began = min(line.starts_at for line in fetched.credited)
+        wishes.give_back(mirror.stripe_subscription_id, unused_from=began, now=now)
     late = _paid_after_its_end(fetched)
     for invoice in late:
         _pay_back(mirror, invoice, now=now)

@@ -66,6 +66,19 @@ def end(
     return new
 
 
+def give_back(stripe_subscription_id: str, *, unused_from: datetime, now: datetime) -> None:
+    """Have what pays for the time since `unused_from` go back, of what ended without our asking.
+
+    Where its end was asked for here, it was decided with it what goes back.
+    """
+    if ends([stripe_subscription_id]):
+        return
+    since = int(unused_from.timestamp())
+    request = {"subscription": stripe_subscription_id, "ended_at": since, "full": False}
+    key = _numbered("refund", stripe_subscription_id, 1)
+    record(Intent.Kind.REFUND_SUBSCRIPTION, key, request, now=now)
+
+
 def _numbered(verb: str, stripe_subscription_id: str, number: int) -> str:
     first = f"{verb}:{stripe_subscription_id}"
     return first if number == 1 else f"{first}:again:{number}"

@@ -25,17 +25,25 @@ def subscription(subscription_id: str) -> Subscription:
         return values.subscription(
             found,
             tuple(values.invoice(invoice) for invoice in invoices.auto_paging_iter()),
-            _credited(found) if found.status == "paused" else (),
+            _credited(found) if found.status in ("paused", "canceled") else (),
         )
 
 
 def _credited(found: stripe.Subscription) -> tuple[Line, ...]:
-    """The time that a pause gave back, as credit that waits for an invoice which is yet to come."""
+    """The time that a pause gave back, as credit that waits for an invoice which is yet to come.
+
+    Of what has ended it waits for ever. A customer that is deleted has none.
+    """
     customer: Any = {"customer": values.id_of(found.customer), "pending": True, "limit": 100}
-    items = client.api().v1.invoice_items.list(customer)
+    try:
+        items = list(client.api().v1.invoice_items.list(customer).auto_paging_iter())
+    except stripe.InvalidRequestError as error:
+        if error.code != client.GONE:
+            raise
+        return ()
     return tuple(
         values.item_line(item)
-        for item in items.auto_paging_iter()
+        for item in items
         if item.amount < 0 and values.subscription_of(item) == found.id
     )
 

@@ -52,6 +52,10 @@ class Dashboard:
         """Resume it, with a period that begins now."""
         self.does(f"subscriptions/{self.subscription()['id']}/resume", **form)
 
+    def cancels(self) -> None:
+        """End the newest subscription at once."""
+        self._call("DELETE", f"/v1/subscriptions/{self.subscription()['id']}", {})
+
     def disputes(self, *, nth: int = 0, inquiry: bool = False) -> str:
         """A bank takes a payment back for now, or only asks; return the dispute."""
         how = {"inquiry": "true"} if inquiry else {}

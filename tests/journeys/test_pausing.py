@@ -173,3 +173,46 @@ def test_pause_and_resume_by_the_portal(paying: Journey, dashboard: Dashboard) -
     portal = sees_car(paying.owner, paying.car).presses("Card and payments")
     portal.follows("Pay invoice").presses("Pay invoice ($2.94)", **card(GOOD))
     expect_premium_again(paying, charge="$2.94", until=AGAIN)
+
+
+@pytest.fixture
+def credited(paying: Journey) -> Journey:
+    """Paused on Stripe's page, with $7.06 of credit for an invoice to come."""
+    sees_car(paying.owner, paying.car).presses("Card and payments").presses("Pause")
+    paying.expect(
+        events=[fact("grant_changed", ends_at=PAUSED), "subscription_paused"],
+        mails=["premium_paused"],
+        grants=[Given("subscription", BEGIN, PAUSED)],
+        car=STANDARD,
+    )
+    paying.goes_to(RESUMED)
+    return paying
+
+
+def test_a_car_is_sold_during_the_pause(credited: Journey) -> None:
+    """No invoice will use the credit, so it goes back to the card."""
+    credited.owner.releases(credited.car)
+
+    credited.expect(
+        events=[
+            "seat_vacated",
+            fact("refunded", amount=706),
+            "subscription_canceled",
+            "vehicle_released",
+        ],
+        mails=["refunded", "vehicle_released"],
+        refunds=["$7.06"],
+    )
+
+
+def test_it_is_ended_at_stripe_during_the_pause(credited: Journey, dashboard: Dashboard) -> None:
+    """Nobody here has asked for the end, but nobody is to lose the credit by it."""
+    dashboard.cancels()
+
+    credited.expect(
+        events=["subscription_canceled", fact("refunded", amount=706)],
+        mails=["premium_ended", "refunded"],
+        refunds=["$7.06"],
+    )
+    credited.goes_to(RESUMED + timedelta(days=9))
+    credited.expect()
