@@ -3,6 +3,7 @@
 Standard library only: it must never know a database, a clock or Stripe.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -41,9 +42,18 @@ class Plan:
     rank: int
     features: tuple[Feature, ...]
 
+    def __hash__(self) -> int:
+        """Small: what is remembered of a plan is looked up at every check."""
+        return hash((self.code, self.rank))
+
     def features_for(self, traits: frozenset[str]) -> tuple[Feature, ...]:
         """The plan's features that a subject with these traits can have, in the plan's order."""
         return tuple(feature for feature in self.features if feature.fits(traits))
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 -- bounded; there are few plans and few traits
+    def codes_for(self, traits: frozenset[str]) -> tuple[str, ...]:
+        """The codes of these features."""
+        return tuple(feature.code for feature in self.features_for(traits))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Instants are Unix seconds, as whole numbers; intervals are half-open.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.catalog import STANDARD, Catalog
+from billing.catalog import STANDARD, Catalog, Plan
 
 FOREVER = 2**63
 
@@ -45,36 +45,33 @@ def resolve(
     that nothing which came with the car is lost by buying more. The reason is the source of the
     grant that carries the plan the longest.
     """
-    plan, features, reason = _verdict(grants, catalog, traits, now)
-    return Entitlement(plan, features, reason, _next_change(grants, catalog, traits, now))
+    carried = [
+        (plan, plan.codes_for(traits), grant)
+        for grant in grants
+        if (plan := catalog.plan(grant.plan)) is not None
+    ]
+    current = _verdict(carried, now)
+    name, codes, reason = current
+    changes = (at for at in sorted(_boundaries(grants, now)) if _verdict(carried, at) != current)
+    return Entitlement(name, tuple(sorted(codes)), reason, next(changes, None))
 
 
 def _verdict(
-    grants: Sequence[Grant], catalog: Catalog, traits: frozenset[str], instant: int
-) -> tuple[str, tuple[str, ...], str]:
+    carried: Sequence[tuple[Plan, tuple[str, ...], Grant]], instant: int
+) -> tuple[str, frozenset[str], str]:
     best: tuple[int, int, str] | None = None
-    name, features = STANDARD, set[str]()
-    for grant in grants:
-        plan = catalog.plan(grant.plan)
-        if plan is None or not grant.covers(instant):
-            continue
-        features.update(feature.code for feature in plan.features_for(traits))
+    name, codes = STANDARD, frozenset[str]()
+    for plan, each, grant in carried:
         until = FOREVER if grant.ends_at is None else grant.ends_at
+        if not grant.starts_at <= instant < until:
+            continue
+        codes = codes.union(each)
         if best is None or (plan.rank, until, grant.source) > best:
             best, name = (plan.rank, until, grant.source), plan.code
-    return name, tuple(sorted(features)), best[2] if best else "none"
+    return name, codes, best[2] if best else "none"
 
 
-def _next_change(
-    grants: Sequence[Grant], catalog: Catalog, traits: frozenset[str], now: int
-) -> int | None:
-    current = _verdict(grants, catalog, traits, now)
-    for instant in sorted(_boundaries(grants, after=now)):
-        if _verdict(grants, catalog, traits, instant) != current:
-            return instant
-    return None
-
-
-def _boundaries(grants: Sequence[Grant], *, after: int) -> set[int]:
-    ends = {grant.ends_at for grant in grants if grant.ends_at is not None}
-    return {instant for instant in ends | {grant.starts_at for grant in grants} if instant > after}
+def _boundaries(grants: Sequence[Grant], after: int) -> set[int]:
+    instants = {grant.starts_at for grant in grants}
+    instants.update(grant.ends_at for grant in grants if grant.ends_at is not None)
+    return {instant for instant in instants if instant > after}

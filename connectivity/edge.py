@@ -23,6 +23,7 @@ _django = get_asgi_application()
 
 
 from billing import clock  # noqa: E402 -- Django is to be set up first
+from connectivity import guarded  # noqa: E402
 from fleet.api import check  # noqa: E402
 from fleet.api.check import Answer, Asked  # noqa: E402
 from fleet.api.parsers import LARGEST, TooLarge  # noqa: E402
@@ -38,6 +39,7 @@ TOKEN = "/vehicle/v1/token"  # noqa: S105 -- an address
 REQUEST_ID = b"x-request-id"
 FORWARDED = b"x-forwarded-for"
 FAILURES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
+UNCHANGED = int(HTTPStatus.NOT_MODIFIED)  # a plain number, for it is compared at every check
 # A stranger's id goes into our logs, so it is a short word or none of ours.
 WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger()
@@ -54,7 +56,7 @@ class Counter:
         self.desk = Desk()
         self._now = self._dated = -1
         self._fresh = False
-        self._date = (b"date", b"")
+        self._date = b""
 
     def now(self) -> int:
         """The time in Unix seconds."""
@@ -64,11 +66,11 @@ class Counter:
             self._loop.call_soon(self._stale)
         return self._now
 
-    def date(self) -> tuple[bytes, bytes]:
-        """The header, written once a second."""
+    def date(self) -> bytes:
+        """The time as `Date` has it, written once a second."""
         now = self.now()
         if now != self._dated:
-            self._dated, self._date = now, (b"date", formatdate(now, usegmt=True).encode())
+            self._dated, self._date = now, formatdate(now, usegmt=True).encode()
         return self._date
 
     def _stale(self) -> None:
@@ -109,22 +111,25 @@ async def _check(scope: Message, send: Send) -> None:
             request_id = value
         elif name == FORWARDED:
             forwarded = value
-    if not request_id or not WORD.fullmatch(request_id):
-        request_id = b"%s-%x" % (_process, next(_numbers))
-    asked = Asked(authorization, tags, scope["client"], forwarded, request_id)
+    request_id = _named(request_id)
+
+    def asked() -> Asked:
+        return Asked(scope["client"], forwarded, request_id)
+
     try:
-        answer = await check.answer(counter.desk, asked, now=counter.now())
+        answer = await check.answer(counter.desk, authorization, tags, asked, now=counter.now())
     except Exception:  # Whatever it is, a car meets a problem document and we meet the log.
         log.exception("check_failed", request_id=request_id.decode())
-        answer = check.failed(asked)
+        answer = check.failed(asked())
+    if answer[0] == UNCHANGED and guarded.tell(send, _stamps(answer[1], counter, request_id)):
+        return
     await _tell(answer, send, counter, request_id)
 
 
 async def _the_rest(scope: Message, receive: Receive, send: Send) -> None:
     counter = _counter or _open()
     headers = dict(scope["headers"])
-    given = headers.get(REQUEST_ID, b"")
-    request_id = given if WORD.fullmatch(given) else b"%s-%x" % (_process, next(_numbers))
+    request_id = _named(headers.get(REQUEST_ID, b""))
     structlog.contextvars.bind_contextvars(request_id=request_id.decode())
     address = check.address(scope["client"], headers.get(FORWARDED, b""))
     if int(headers.get(b"content-length", 0)) > LARGEST:
@@ -157,18 +162,29 @@ def _counted(receive: Receive) -> Receive:
     return receive_counted
 
 
+def _named(given: bytes) -> bytes:
+    """The request's name in the logs: what it brought, if that is a short word, or ours."""
+    if given and WORD.fullmatch(given):
+        return given
+    return b"%s-%x" % (_process, next(_numbers))
+
+
+def _stamps(head: bytes, counter: Counter, request_id: bytes) -> bytes:
+    return b"%sdate: %s\r\nx-request-id: %s\r\n" % (head, counter.date(), request_id)
+
+
 def _too_large() -> Answer:
     document = problem(TooLarge.status_code, TooLarge.default_code, TooLarge.default_detail)
     # What is still to come is not read, so the connection cannot be used again.
-    headers = [check.PROBLEM, (b"connection", b"close")]
-    return Answer(TooLarge.status_code, headers, json.dumps(document).encode())
+    head = check.PROBLEM + b"connection: close\r\n"
+    return TooLarge.status_code, head, json.dumps(document).encode()
 
 
 async def _tell(answer: Answer, send: Send, counter: Counter, request_id: bytes) -> None:
-    status, headers, body = answer
-    headers += (counter.date(), (REQUEST_ID, request_id))
-    if status != HTTPStatus.NOT_MODIFIED:
-        headers.append((b"content-length", b"%d" % len(body)))
+    status, head, body = answer
+    if status != UNCHANGED:
+        head += b"content-length: %d\r\n" % len(body)
+    headers = check.headers(_stamps(head, counter, request_id))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -176,7 +192,7 @@ async def _tell(answer: Answer, send: Send, counter: Counter, request_id: bytes)
 def _stamped(send: Send, counter: Counter, request_id: bytes, address: str) -> Send:
     async def send_stamped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            stamps = [counter.date(), (REQUEST_ID, request_id)]
+            stamps = [(b"date", counter.date()), (REQUEST_ID, request_id)]
             message["headers"] = [*message.get("headers", []), *stamps]
             if message["status"] in FAILURES:
                 counter.desk.count_failure(address)

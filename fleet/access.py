@@ -73,10 +73,9 @@ class Checked:
 
     def _claim(self, grant: Grant) -> dict[str, Any]:
         plan = self.catalog.plan(grant.plan)
-        features = plan.features_for(self.snapshot.traits) if plan else ()
         return {
             "plan": grant.plan,
-            "features": [feature.code for feature in features],
+            "features": plan.codes_for(self.snapshot.traits) if plan else (),
             "from": grant.starts_at,
             "until": grant.ends_at,
         }

@@ -12,14 +12,12 @@ from uuid import UUID
 from fleet import rounds, snapshots
 from fleet.credentials import Token
 
-Header = tuple[bytes, bytes]
-
 
 class Caller:
     """A car that has shown a good token."""
 
     __slots__ = (
-        *("command", "etag", "expires_at", "full_at", "generation", "header"),
+        *("command", "etag", "expires_at", "full_at", "generation", "head"),
         *("ring", "since", "told", "until", "value", "vehicle_id"),
     )
 
@@ -37,8 +35,8 @@ class Caller:
         self.told: Any = None
         self.since = self.until = 0
         self.etag = b""
-        self.header: Header = (b"etag", b"")
-        self.ring: Iterator[Header] = iter(())
+        self.head = b""
+        self.ring: Iterator[bytes] = iter(())
 
 
 class Callers:

@@ -6,6 +6,7 @@ the lease, which names it; no site's Valkey holds it. Without our keys nobody ca
 """
 
 import base64
+import binascii
 import hashlib
 import hmac
 import secrets
@@ -30,6 +31,7 @@ DRIFT = 300  # seconds that a car's clock may be off, either way
 _TOKEN = struct.Struct(">16sIQ")
 _VIN = 17  # characters; a token of the former form carries none
 _MAC = 16  # bytes
+_STANDARD = bytes.maketrans(b"-_+/", b"+/  ")  # from base64url, and from nothing else
 _NOBODYS_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, appendix A.2
 _LONGEST_JTI = 128  # characters
 # Times and names are checked after the signature, in our own words and by our own clock.
@@ -136,7 +138,8 @@ def _opened(token: str) -> tuple[bytes, str]:
     """A token's body, and the key under which it is ours."""
     try:
         # Strict: or else one token could be spelled in many ways, each of them a new caller.
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        text = (token + "=" * (-len(token) % 4)).encode("ascii").translate(_STANDARD)
+        raw = binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
         raise TokenInvalid("This is no token of ours.") from None
     body, mac = raw[:-_MAC], raw[-_MAC:]
@@ -154,7 +157,8 @@ def _mac(key: str, body: bytes) -> bytes:
 def _seal(key: str, body: bytes, vin: bytes) -> bytes:
     """Close or open the VIN: what covers it is new for each vehicle, generation and expiry."""
     cover = hashlib.blake2b(body, key=key.encode()[:64], digest_size=_VIN, person=b"vin").digest()
-    return bytes(one ^ other for one, other in zip(vin, cover, strict=True))
+    closed = int.from_bytes(vin, "big") ^ int.from_bytes(cover, "big")
+    return closed.to_bytes(_VIN, "big")
 
 
 def _verified(assertion: str) -> tuple[dict[str, Any], Vehicle]:

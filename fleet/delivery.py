@@ -21,6 +21,7 @@ from fleet.snapshots import Snapshot
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 JUST_NOW = timedelta(minutes=1)
 REASON = 500  # characters of a car's own words that are kept
+AT_ONCE = 500  # changes that a site is told in one transaction
 
 
 class AheadOfUs(ValueError):
@@ -31,7 +32,7 @@ class FormerUnit(Exception):
     """The report is that of a unit which is no longer the car's."""
 
 
-def publish(site: str, *, limit: int = 500, now: datetime) -> int:
+def publish(site: str, *, limit: int = AT_ONCE, now: datetime) -> int:
     """Tell a site what has changed; return how many changes it was told.
 
     Each vehicle's delivery is on record before the site is told. Raises snapshots.SiteAway: then

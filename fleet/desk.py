@@ -14,7 +14,7 @@ from django.conf import settings
 from billing import catalog as catalogue
 from billing.catalog import Catalog
 from fleet import pace, packing, snapshots, traits
-from fleet.callers import Callers
+from fleet.callers import Caller, Callers
 from fleet.limits import Counted, Limit
 from fleet.line import Round, Site, pack
 from fleet.loads import ForAll, Loads
@@ -47,14 +47,14 @@ class Told:
     def __init__(self, catalog: Catalog, seconds: dict[str, int]) -> None:
         self.catalog = catalog
         self._seconds = seconds
-        self._rings: dict[int, Iterator[tuple[bytes, bytes]]] = {}
+        self._rings: dict[int, Iterator[bytes]] = {}
 
-    def ring(self, labels: frozenset[str]) -> Iterator[tuple[bytes, bytes]]:
+    def ring(self, labels: frozenset[str]) -> Iterator[bytes]:
         """The header that says when to come back, ready made, another one each time."""
         seconds = pace.seconds_for(self._seconds, labels)
         if seconds not in self._rings:
             ways = pace.ring(seconds)
-            self._rings[seconds] = cycle([(b"poll-after", b"%d" % each) for each in ways])
+            self._rings[seconds] = cycle([b"poll-after: %d\r\n" % each for each in ways])
         return self._rings[seconds]
 
 
@@ -66,7 +66,8 @@ class Desk:
         self.rounds = Rounds(self.site)
         self.loads = Loads(self.site)
         self.callers = Callers(settings.REMEMBERED_CARS)
-        self.car_limit = Limit(*settings.CAR_LIMIT)
+        self._car_limit = Limit(*settings.CAR_LIMIT)
+        self._car_interval = self._car_limit.interval
         self._failures = Counted(Limit(*settings.FAILURE_LIMIT))
         self._values: tuple[Any, Any] = (None, None)
         self._told: Told | None = None
@@ -99,8 +100,22 @@ class Desk:
         return snapshot, told, vin
 
     def told(self, round_: Round) -> Told | None:
-        """What holds for all as a round has found it, if it has."""
-        return self._told_by(round_)[0]
+        """What holds for all as a round has found it, if it has; looked at once a round."""
+        if round_.told is None:
+            round_.told = self._told_by(round_)[0]
+        found: Told | None = round_.told
+        return found
+
+    def wait_for(self, caller: Caller) -> int:
+        """Count that a car asks; return for how many seconds it is to wait first, 0: not at all."""
+        now = self.site.loop.time()
+        if caller.full_at <= now:
+            caller.full_at = now + self._car_interval
+            return 0
+        wait = self._car_limit.wait(caller.full_at, now)
+        if not wait:
+            caller.full_at += self._car_interval
+        return wait
 
     def wait_of(self, address: str) -> int:
         """For how many seconds an address that failed too often is to wait; 0: not at all."""

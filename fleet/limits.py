@@ -17,9 +17,14 @@ class Limit:
     per_second: float
     at_once: int
 
+    @property
+    def interval(self) -> float:
+        """Seconds in which the bucket gets one more."""
+        return 1 / self.per_second
+
     def after(self, full_at: float, now: float) -> float:
         """When the bucket is full again, if one more is taken from it now."""
-        return max(full_at, now) + 1 / self.per_second
+        return max(full_at, now) + self.interval
 
     def wait(self, full_at: float, now: float) -> int:
         """For how many whole seconds there is nothing to be taken; 0 if there is something."""

@@ -38,12 +38,13 @@ class Shared(asyncio.Future[None]):
 class Round:
     """Commands that go out together; once `done`, `replies` holds one for each, unless `away`."""
 
-    __slots__ = ("away", "commands", "done", "replies", "timer")
+    __slots__ = ("away", "commands", "done", "replies", "timer", "told")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, commands: list[bytes]) -> None:
         self.commands = commands
         self.replies: list[Any] = []
         self.away = False
+        self.told: Any = None  # what whoever reads the replies makes of them for all
         self.done = Shared(loop=loop)
         self.timer: asyncio.TimerHandle | None = None
 

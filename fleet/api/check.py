@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -10,7 +10,7 @@ from django.conf import settings
 
 from fleet import access, credentials
 from fleet.api.problems import MEDIA_TYPE, OUR_FAULT, come_back, problem
-from fleet.callers import Caller, Header
+from fleet.callers import Caller
 from fleet.credentials import TokenInvalid
 from fleet.desk import Behind, Desk, Held, Unknown
 from fleet.line import Round
@@ -20,110 +20,106 @@ log = structlog.get_logger()
 # RFC 9110, section 8.8.3; If-None-Match compares weakly, so that W/ makes no difference.
 ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 OURS = re.compile(rb'"(\d{1,16})\.(\d{1,16})\.\d{1,16}\.\d{1,16}"')
-NOT_CACHED = (b"cache-control", b"private, no-cache")
-JSON = (b"content-type", b"application/json")
-PROBLEM = (b"content-type", MEDIA_TYPE.encode())
-WHO = (b"www-authenticate", b'Bearer error="invalid_token"')
+NAME = b"etag: %s\r\ncache-control: private, no-cache\r\n"
+JSON = b"content-type: application/json\r\n"
+PROBLEM = b"content-type: %s\r\n" % MEDIA_TYPE.encode()
+WHO = b'www-authenticate: Bearer error="invalid_token"\r\n'
+WAIT = b"retry-after: %d\r\n"
 LATER = "This cannot be looked up now; keep what you have and come back."
 
 
-class Asked(NamedTuple):
-    """A request: some of its headers, the address that it came from, and its name in the logs."""
+# Status, headers as they go over the line with names in lower case, body.
+Answer = tuple[int, bytes, bytes]
 
-    authorization: bytes
-    tags: bytes = b""
+
+class Asked(NamedTuple):
+    """Who asks, for a refusal: where the request came from, and its name in the logs."""
+
     client: tuple[str, int] | None = None
     forwarded: bytes = b""
     request_id: bytes = b""
 
 
-class Answer(NamedTuple):
-    """An HTTP answer; header names in lower case."""
-
-    status: int
-    headers: list[Header]
-    body: bytes = b""
-
-
-async def answer(desk: Desk, asked: Asked, *, now: int) -> Answer:
-    """Answer `GET /vehicle/v1/entitlement` at `now`, in Unix seconds."""
-    caller = desk.callers.get(asked.authorization)
+async def answer(
+    desk: Desk, authorization: bytes, tags: bytes, asked: Callable[[], Asked], *, now: int
+) -> Answer:
+    """Answer `GET /vehicle/v1/entitlement` at `now`, in Unix seconds; by these two headers."""
+    caller = desk.callers.get(authorization)
     if caller is None or caller.expires_at <= now:
         try:
-            caller = await _met(desk, asked.authorization, now=now)
+            caller = await _met(desk, authorization, now=now)
         except TokenInvalid as error:
-            return _unauthorized(desk, asked, str(error))
-    instant = desk.site.loop.time()
-    if caller.full_at > instant:
-        wait = desk.car_limit.wait(caller.full_at, instant)
-        if wait:
-            return _too_often(asked, "This car asks too often.", wait)
-    caller.full_at = desk.car_limit.after(caller.full_at, instant)
+            return _unauthorized(desk, asked(), str(error))
+    wait = desk.wait_for(caller)
+    if wait:
+        return _too_often(asked(), wait)
     round_, place = desk.rounds.join(caller.command)
     await round_.done
     # What is remembered of this very value, at an instant of which it speaks, has been compared
     # and computed before: the rule is pure.
     if (
-        asked.tags == caller.etag
+        tags == caller.etag
         and caller.since <= now < caller.until
         and not round_.away
         and round_.replies[place] == caller.value
-        and desk.told(round_) is caller.told
+        and (round_.told or desk.told(round_)) is caller.told
     ):
-        return Answer(304, [caller.header, NOT_CACHED, next(caller.ring)])
-    return await _considered(desk, asked, caller, round_, place, now=now)
+        return 304, caller.head + next(caller.ring), b""
+    reply = Reply(authorization, tags, round_, place)
+    return await _considered(desk, caller, reply, asked, now=now)
 
 
-async def answer_once(asked: Asked, *, now: int) -> Answer:
+async def answer_once(authorization: bytes, tags: bytes, asked: Asked, *, now: int) -> Answer:
     """Answer from an event loop that lives for this one request."""
     desk = Desk()
     try:
-        return await answer(desk, asked, now=now)
+        return await answer(desk, authorization, tags, lambda: asked, now=now)
     finally:
         await desk.close()
 
 
+class Reply(NamedTuple):
+    """What a car sent, and where the site's word on it is."""
+
+    authorization: bytes
+    tags: bytes
+    round: Round
+    place: int
+
+
 async def _considered(
-    desk: Desk, asked: Asked, caller: Caller, round_: Round, place: int, *, now: int
+    desk: Desk, caller: Caller, reply: Reply, asked: Callable[[], Asked], *, now: int
 ) -> Answer:
     """Answer from the facts."""
-    tags = ENTITY_TAG.findall(asked.tags)
     try:
-        return await _found(desk, asked, caller, tags, (round_, place), now=now)
+        return await _found(desk, caller, reply, now=now)
     except (TokenInvalid, Unknown) as error:
         caller.forget()
-        return _unauthorized(desk, asked, str(error))
+        return _unauthorized(desk, asked(), str(error))
     except Behind as error:
-        return _later(asked, "behind", str(error))
+        return _later(asked(), "behind", str(error))
     except NotNow:
-        return _later(asked, "not-now", LATER)
+        return _later(asked(), "not-now", LATER)
 
 
-async def _found(
-    desk: Desk,
-    asked: Asked,
-    caller: Caller,
-    tags: Sequence[bytes],
-    reply: tuple[Round, int],
-    *,
-    now: int,
-) -> Answer:
+async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answer:
+    tags = ENTITY_TAG.findall(reply.tags)
     held = _held(tags, caller.generation)
-    snapshot, told, vin = await desk.facts(caller.vehicle_id, *reply, held)
+    snapshot, told, vin = await desk.facts(caller.vehicle_id, reply.round, reply.place, held)
     credentials.compare(caller.generation, snapshot.generation, removed=snapshot.removed)
     found = access.check(snapshot, told.catalog, now=now)
     etag = found.etag.encode()
-    caller.etag, caller.header = etag, (b"etag", etag)
+    caller.etag, caller.head = etag, NAME % etag
     caller.ring = told.ring(snapshot.traits)
-    if vin is None and not reply[0].away:
+    if vin is None and not reply.round.away:
         # It followed from the site's own words alone, so it will do so again.
-        caller.value, caller.told = reply[0].replies[reply[1]], told
+        caller.value, caller.told = reply.round.replies[reply.place], told
         caller.since, caller.until = now, found.until
-    headers = [caller.header, NOT_CACHED, next(caller.ring)]
+    head = caller.head + next(caller.ring)
     if etag in tags:
-        return Answer(304, headers)
-    vin = vin or credentials.vin(_text(asked.authorization)) or await desk.vin(caller.vehicle_id)
-    return Answer(200, [*headers, JSON], _json(found.document(vin)))
+        return 304, head, b""
+    vin = vin or credentials.vin(_text(reply.authorization)) or await desk.vin(caller.vehicle_id)
+    return 200, head + JSON, _json(found.document(vin))
 
 
 async def _met(desk: Desk, authorization: bytes, *, now: int) -> Caller:
@@ -154,7 +150,7 @@ def _unauthorized(desk: Desk, asked: Asked, detail: str) -> Answer:
     if wait:
         return too_many_failures(asked.request_id, wait)
     desk.count_failure(where)
-    return Answer(401, [PROBLEM, WHO], _problem(401, "token-invalid", detail, asked.request_id))
+    return 401, PROBLEM + WHO, _problem(401, "token-invalid", detail, asked.request_id)
 
 
 def address(client: tuple[str, int] | None, forwarded: bytes) -> str:
@@ -169,23 +165,30 @@ def address(client: tuple[str, int] | None, forwarded: bytes) -> str:
 def too_many_failures(request_id: bytes, wait: int) -> Answer:
     """The answer to one more failure from an address that has had too many."""
     detail = "Too many requests from this address were refused; wait, and use a good token."
-    headers = [PROBLEM, (b"retry-after", b"%d" % wait)]
-    return Answer(429, headers, _problem(429, "too-many-failures", detail, request_id))
+    head = PROBLEM + WAIT % wait
+    return 429, head, _problem(429, "too-many-failures", detail, request_id)
 
 
 def failed(asked: Asked) -> Answer:
     """The answer to a request that brought out a mistake of ours."""
-    return Answer(500, [PROBLEM], _problem(500, "server-error", OUR_FAULT, asked.request_id))
+    return 500, PROBLEM, _problem(500, "server-error", OUR_FAULT, asked.request_id)
 
 
-def _too_often(asked: Asked, detail: str, wait: int) -> Answer:
-    headers = [PROBLEM, (b"retry-after", b"%d" % wait)]
-    return Answer(429, headers, _problem(429, "too-often", detail, asked.request_id))
+def _too_often(asked: Asked, wait: int) -> Answer:
+    detail = "This car asks too often; wait, and then ask as often as `Poll-After` says."
+    head = PROBLEM + WAIT % wait
+    return 429, head, _problem(429, "too-often", detail, asked.request_id)
 
 
 def _later(asked: Asked, code: str, detail: str) -> Answer:
-    headers = [PROBLEM, (b"retry-after", b"%d" % come_back())]
-    return Answer(503, headers, _problem(503, code, detail, asked.request_id))
+    head = PROBLEM + WAIT % come_back()
+    return 503, head, _problem(503, code, detail, asked.request_id)
+
+
+def headers(head: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer as a server wants them that writes them itself."""
+    lines = (line.partition(b": ") for line in head.splitlines())
+    return [(name, value) for name, _, value in lines]
 
 
 def _problem(status: int, code: str, detail: str, request_id: bytes) -> bytes:

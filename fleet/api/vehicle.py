@@ -201,16 +201,15 @@ class EntitlementView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Return what the car is entitled to now, or 304 if that is what it holds."""
-        asked = check.Asked(
-            request.headers.get("Authorization", "").encode("latin-1", "replace"),
-            request.headers.get("If-None-Match", "").encode("latin-1", "replace"),
-            (request.META.get("REMOTE_ADDR", ""), 0),
-            b"",
-            request_id().encode(),
+        authorization, tags = (
+            request.headers.get(name, "").encode("latin-1", "replace")
+            for name in ("Authorization", "If-None-Match")
         )
-        found = async_to_sync(check.answer_once)(asked, now=int(clock.unix()))
-        headers = {name.decode().title(): value.decode() for name, value in found.headers}
-        response = HttpResponse(found.body, status=found.status, headers=headers)
-        if found.status == 304:
+        asked = check.Asked(request_id=request_id().encode())
+        now = int(clock.unix())
+        status, head, body = async_to_sync(check.answer_once)(authorization, tags, asked, now=now)
+        headers = {name.decode().title(): value.decode() for name, value in check.headers(head)}
+        response = HttpResponse(body, status=status, headers=headers)
+        if status == 304:
             del response["Content-Type"]  # which Django adds, and a body that is not there lacks
         return response
