@@ -7,11 +7,15 @@ from pathlib import Path
 
 def note() -> str:
     """One line for the head of a table."""
-    load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     return (
         f"{os.cpu_count()} cores ({_processor()}), {_memory()} GB, {platform.system()} "
-        f"{platform.machine()}, Python {platform.python_version()}; load before: {load}"
+        f"{platform.machine()}, Python {platform.python_version()}; load before: {load()}"
     )
+
+
+def load() -> str:
+    """How many processes wanted a core, over 1, 5 and 15 minutes."""
+    return ", ".join(f"{average:.1f}" for average in os.getloadavg())
 
 
 def _processor() -> str:

@@ -1,0 +1,133 @@
+"""Everything that one run of the check's table has measured, and the Markdown that tells it."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bench import plan
+from bench.cold import Pair
+from bench.connections import COUNTS
+from bench.growth import Size
+from bench.load import Shot, against, full_core, middle
+
+Shots = defaultdict[str, list[Shot]]
+
+
+def _shots() -> Shots:
+    return defaultdict(list)
+
+
+@dataclass
+class Figures:
+    """One run."""
+
+    vehicles: int
+    labels: dict[str, str] = field(default_factory=dict)
+    contest: Shots = field(default_factory=_shots)
+    growth: Shots = field(default_factory=_shots)
+    sizes: list[Size] = field(default_factory=list)
+    connections: dict[int, Shots] = field(default_factory=dict)
+    idle: tuple[int, float] = (0, 0.0)
+    cold: list[Pair] = field(default_factory=list)
+    rebuilt: tuple[float, float] | None = None
+
+    def lines(self) -> Iterator[str]:
+        """All tables."""
+        yield from self._contest()
+        yield from self._growth()
+        yield from self._connections()
+        yield from self._rest()
+        yield from self._plan()
+
+    def _contest(self) -> Iterator[str]:
+        yield f"Side by side, {self.vehicles:,} vehicles, 64 connections:"
+        yield ""
+        yield (
+            "| | answers/s | of the no-op | of DRF over Redis | p50 | p99 "
+            "| servers' work each | of the no-op | of DRF over Redis |"
+        )
+        yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+        for name, shots in self.contest.items():
+            noop = against(shots, self.contest["noop"])
+            drf = against(shots, self.contest["redis"])
+            yield (
+                f"| {self.labels[name]} | {middle(shots, 'rate'):,.0f} | {noop:.2f} | {drf:.1f} "
+                f"| {_ms(shots, 'p50')} | {_ms(shots, 'p99')} | {middle(shots, 'effort'):.0f} µs "
+                f"| {against(self.contest['noop'], shots, 'effort'):.2f} "
+                f"| {against(self.contest['redis'], shots, 'effort'):.1f} |"
+            )
+
+    def _growth(self) -> Iterator[str]:
+        yield ""
+        yield "A growing fleet; each time the same number of cars asks (the check, 304):"
+        yield ""
+        yield "| vehicles in Valkey | bytes each | answers/s | of the smallest | p99 | work each |"
+        yield "|---:|---:|---:|---:|---:|---:|"
+        smallest = self.growth[self.sizes[0].site]
+        for size in self.sizes:
+            shots = self.growth[size.site]
+            yield (
+                f"| {size.vehicles:,} | {size.bytes_each:.1f} | {middle(shots, 'rate'):,.0f} "
+                f"| {against(shots, smallest):.2f} | {_ms(shots, 'p99')} "
+                f"| {middle(shots, 'effort'):.0f} µs |"
+            )
+
+    def _connections(self) -> Iterator[str]:
+        yield ""
+        yield "More connections:"
+        yield ""
+        yield "| connections | no-op | p99 | the check, 304 | p99 | of the no-op | its p99 | lost |"
+        yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
+        for count in COUNTS:
+            if count not in self.connections:
+                continue
+            noop, check = self.connections[count]["noop"], self.connections[count]["304"]
+            lost = sum(shot.broken + shot.refused for shot in check)
+            yield (
+                f"| {count:,} | {middle(noop, 'rate'):,.0f}/s | {_ms(noop, 'p99')} "
+                f"| {middle(check, 'rate'):,.0f}/s | {_ms(check, 'p99')} "
+                f"| {against(check, noop):.2f} | {against(check, noop, 'p99'):.2f} | {lost} |"
+            )
+
+    def _rest(self) -> Iterator[str]:
+        yield ""
+        yield "| | |"
+        yield "|---|---:|"
+        held, each = self.idle
+        yield f"| {held:,} idle connections: memory of the edge for each | {each / 1000:.1f} KB |"
+        cold, warm = [pair.cold for pair in self.cold], [pair.warm for pair in self.cold]
+        yield (
+            f"| nothing in Valkey, all in PostgreSQL: answers/s; of warm "
+            f"| {middle(cold, 'rate'):,.0f}; {against(cold, warm):.2f} |"
+        )
+        yield (
+            f"| the same by the servers' work, PostgreSQL's included "
+            f"| {middle(cold, 'effort'):.0f} µs; {against(warm, cold, 'effort'):.2f} |"
+        )
+        loaded = sum(pair.loaded for pair in self.cold)
+        queries = sum(pair.queries for pair in self.cold)
+        yield f"| vehicles for one SQL query meanwhile | {loaded / max(1, queries):.0f} |"
+        if self.rebuilt is not None:
+            rebuilt, copied = self.rebuilt
+            yield (
+                f"| `rebuild_snapshots`; of a bare COPY of the same rows "
+                f"| {rebuilt:.1f} s; {rebuilt / copied:.1f} x {copied:.1f} s |"
+            )
+
+    def _plan(self) -> Iterator[str]:
+        rate = full_core(self.contest["forgotten"])
+        best = full_core(self.contest["304"])
+        each = next(size.bytes_each for size in self.sizes if size.site == "million")
+        yield ""
+        yield (
+            f"A core with edge and Valkey carries {plan.carried(rate) / 1e6:.1f} million cars at a "
+            f"poll every five minutes: {rate:,.0f} x {plan.POLL} s, where {rate:,.0f} = 1 s / the "
+            "servers' work for a car that the process has forgotten, as it has most that come so "
+            f"seldom. Were all remembered: {plan.carried(best) / 1e6:.1f} million. From that:"
+        )
+        yield ""
+        yield from plan.lines(plan.Basis(rate, each))
+
+
+def _ms(shots: list[Shot], name: str) -> str:
+    return f"{middle(shots, name):.1f} ms"
