@@ -20,6 +20,7 @@ ACTIONS = (
     ("fleet", "vehicle", "resend", "Can have a car told once more"),
     ("fleet", "vehicle", "retire_vehicle", "Can take a car out of service and put it back"),
     ("fleet", "claim", "decide_claim", "Can decide a claim"),
+    ("fleet", "pace", "set_pace", "Can set how often cars ask"),
     ("accounts", "user", "move_user", "Can move an account to a new email"),
 )
 MONEY = {
@@ -41,7 +42,7 @@ SEES = {
 DOES = {
     "Support": {"decide_claim", "move_user", "resend", *GIFTS},
     "Billing": {*MONEY, *GIFTS},
-    "Fleet": {"replace_key", "decide_claim", "resend", "retire_vehicle"},
+    "Fleet": {"replace_key", "decide_claim", "resend", "retire_vehicle", "set_pace"},
     "Auditor": set[str](),
 }
 

@@ -433,6 +433,7 @@ class TestGroups:
                 "fleet.decide_claim",
                 "fleet.resend",
                 "fleet.retire_vehicle",
+                "fleet.set_pace",
             },
             "Auditor": set(),
         }
