@@ -113,6 +113,8 @@ def vin(authorization: str) -> str | None:
     """The VIN in a header that was read before; None if its token is of the former form."""
     body, key = _opened(_bearer(authorization))
     sealed = body[_TOKEN.size :]
+    if not sealed:
+        return None
     return _seal(key, body[: _TOKEN.size], sealed).rstrip(b"\0").decode() or None
 
 

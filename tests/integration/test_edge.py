@@ -205,6 +205,82 @@ def test_an_endless_header_is_refused_and_the_edge_goes_on(edge: Edge) -> None:
     assert edge.ask("GET", "/livez").status == 200
 
 
+def spoken(edge: Edge, *parts: bytes, pause: float = 0.0) -> Said:
+    """What is answered to these parts of a request, after which the edge hangs up."""
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=20) as line:
+        for part in parts:
+            with contextlib.suppress(ConnectionError):
+                line.sendall(part)
+            time.sleep(pause)
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        said = Said(answer.status, answer.getheaders(), answer.read())
+        assert line.recv(1) == b"", "the connection is closed"
+    return said
+
+
+def refused(said: Said, status: int) -> None:
+    """A refusal by the server itself, which no request has reached: dated, and a problem."""
+    assert said.status == status
+    assert said.one("Content-Type") == PROBLEM
+    assert json.loads(said.body)["status"] == status
+    told = parsedate_to_datetime(said.one("Date")).timestamp()
+    assert abs(told - clock.unix()) < 5
+
+
+def test_a_head_that_comes_in_pieces_is_bounded(edge: Edge) -> None:
+    """Each piece is small, and none of them ends a header or begins a new request."""
+    pieces = [b"GET /livez HTTP/1.1\r\nHost: x\r\nX: ", *[b"x" * 10_000] * 7]
+    refused(spoken(edge, *pieces, pause=0.02), 431)
+    many = [b"GET /livez HTTP/1.1\r\nHost: x\r\n", *[b"X: y\r\n" * 1_500] * 8]
+    refused(spoken(edge, *many, pause=0.02), 431)
+
+
+def test_a_head_that_does_not_end_is_given_up_after_ten_seconds(edge: Edge) -> None:
+    begun = time.monotonic()
+    refused(spoken(edge, b"GET /livez HTTP/1.1\r\nHost: x\r\n"), 408)
+    assert 9 < time.monotonic() - begun < 15
+
+
+def test_chunks_without_end_and_without_content_are_bounded(edge: Edge) -> None:
+    head = b"POST /vehicle/v1/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    extended = b"1;" + b"x" * 50_000 + b"\r\ny\r\n"
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=20) as line:
+        with contextlib.suppress(ConnectionError):
+            line.sendall(head)
+            for _ in range(40):
+                line.sendall(extended)
+                time.sleep(0.01)
+        with contextlib.suppress(ConnectionError):
+            while line.recv(65_536):
+                pass  # until the edge hangs up
+    assert edge.ask("GET", "/livez").status == 200
+
+
+def test_what_is_no_http_is_a_problem_too(edge: Edge) -> None:
+    refused(spoken(edge, b"HELO edge\r\n\r\n"), 400)
+
+
+def test_many_requests_may_follow_each_other_on_one_line(edge: Edge, car) -> None:
+    """Their bytes are counted one by one: a long life is no large request."""
+    with contextlib.closing(edge.connect()) as line:
+        for _ in range(20):
+            assert ask(line, "GET", "/livez", X="x" * 30_000).status == 200
+
+
+def test_requests_that_were_sent_at_once_are_answered_in_order(edge: Edge, car) -> None:
+    etag = edge.ask("GET", CHECK, **bearer(car)).one("ETag")
+    token = f"Authorization: Bearer {car.token}\r\n"
+    one = f"GET {CHECK} HTTP/1.1\r\nHost: x\r\n{token}If-None-Match: {etag}\r\n"
+    text = f"{one}\r\n" * 3 + f"{one}Connection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=20) as line:
+        line.sendall(text.encode())
+        said = b"".join(iter(lambda: line.recv(65_536), b""))
+    assert said.count(b"HTTP/1.1 304 Not Modified\r\n") == 4
+    assert said.count(b"connection: close") == 1
+    assert said.endswith(b"\r\n\r\n")
+
+
 # Servers that come and go
 
 
