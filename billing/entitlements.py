@@ -5,15 +5,14 @@ Instants are Unix seconds, as whole numbers; intervals are half-open.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from billing.catalog import STANDARD, Catalog, Plan
 
 FOREVER = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """A fact: the plan was granted in [starts_at, ends_at); None is open."""
 
     plan: str
@@ -26,8 +25,7 @@ class Grant:
         return self.starts_at <= instant and (self.ends_at is None or instant < self.ends_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Entitlement:
+class Entitlement(NamedTuple):
     """A verdict at an instant; `next_change_at` is when time alone may change it, or None."""
 
     plan: str

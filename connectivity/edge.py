@@ -121,8 +121,6 @@ async def _check(scope: Message, send: Send) -> None:
     except Exception:  # Whatever it is, a car meets a problem document and we meet the log.
         log.exception("check_failed", request_id=request_id.decode())
         answer = check.failed(asked())
-    if answer[0] == UNCHANGED and guarded.tell(send, _stamps(answer[1], counter, request_id)):
-        return
     await _tell(answer, send, counter, request_id)
 
 
@@ -169,10 +167,6 @@ def _named(given: bytes) -> bytes:
     return b"%s-%x" % (_process, next(_numbers))
 
 
-def _stamps(head: bytes, counter: Counter, request_id: bytes) -> bytes:
-    return b"%sdate: %s\r\nx-request-id: %s\r\n" % (head, counter.date(), request_id)
-
-
 def _too_large() -> Answer:
     document = problem(TooLarge.status_code, TooLarge.default_code, TooLarge.default_detail)
     # What is still to come is not read, so the connection cannot be used again.
@@ -184,9 +178,11 @@ async def _tell(answer: Answer, send: Send, counter: Counter, request_id: bytes)
     status, head, body = answer
     if status != UNCHANGED:
         head += b"content-length: %d\r\n" % len(body)
-    headers = check.headers(_stamps(head, counter, request_id))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    head = b"%sdate: %s\r\nx-request-id: %s\r\n" % (head, counter.date(), request_id)
+    if b"\r\nconnection: " in head or not guarded.tell(send, status, head, body):
+        headers = check.headers(head)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def _stamped(send: Send, counter: Counter, request_id: bytes, address: str) -> Send:

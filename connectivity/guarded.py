@@ -117,8 +117,8 @@ class Guarded(HttpToolsProtocol):
             self._timer = None
 
 
-def tell(send: Any, head: bytes) -> bool:
-    """Write a 304 at once, its headers as they are, if nothing about it is out of the way.
+def tell(send: Any, status: int, head: bytes, body: bytes) -> bool:
+    """Write a whole answer at once, its headers as they are, if nothing is out of the way.
 
     `send` is the one of an ASGI request. False: nothing was done, send it as any other server
     wants it. What is saved are two messages, and a look at each of our own headers.
@@ -130,10 +130,11 @@ def tell(send: Any, head: bytes) -> bool:
         or cycle.response_started
         or cycle.disconnected
         or cycle.flow.write_paused
+        or (body and cycle.scope["method"] == "HEAD")
     ):
         return False
     cycle.response_started = cycle.response_complete = True
-    cycle.transport.write(b"HTTP/1.1 304 Not Modified\r\n%s\r\n" % head)
+    cycle.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[status], head, body))
     cycle.message_event.set()
     cycle.on_response()
     return True

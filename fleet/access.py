@@ -4,9 +4,8 @@ It must never know how it was asked, nor where the facts were, nor answer from a
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseFault
@@ -23,8 +22,7 @@ ASKED = 2.0  # seconds for which PostgreSQL may think about it
 _believed_until = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A vehicle's facts and what follows from them at an instant."""
 
     snapshot: Snapshot

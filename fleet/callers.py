@@ -18,7 +18,7 @@ class Caller:
 
     __slots__ = (
         *("command", "etag", "expires_at", "full_at", "generation", "head"),
-        *("ring", "since", "told", "until", "value", "vehicle_id"),
+        *("ring", "since", "told", "until", "value", "vehicle_id", "vin"),
     )
 
     def __init__(self, token: Token) -> None:
@@ -27,6 +27,7 @@ class Caller:
         self.expires_at = token.expires_at
         self.command = rounds.get(snapshots.key(token.vehicle_id.bytes))
         self.full_at = 0.0
+        self.vin = ""  # once it was asked for
         self.forget()
 
     def forget(self) -> None:

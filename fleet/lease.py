@@ -18,6 +18,7 @@ from django.conf import settings
 EPOCH = 7 * 86_400  # seconds
 LIFETIME = 40 * 86_400  # seconds
 TYPE = "lease+jwt"
+_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def epoch(vehicle_id: UUID, now: int) -> int:
@@ -52,7 +53,7 @@ def sign(
         "consents": list(consents),
         "grants": list(grants),
     }
-    body = json.dumps(claims, separators=(",", ":")).encode()
+    body = _json(claims).encode()
     signed = b"%s.%s" % (_header(kid), _base64(body))
     return (b"%s.%s" % (signed, _base64(key.sign(signed)))).decode()
 
@@ -98,4 +99,4 @@ def _base64(raw: bytes) -> bytes:
 def _header(kid: str) -> bytes:
     """The first part of every lease under this key."""
     header = {"alg": "EdDSA", "kid": kid, "typ": TYPE}
-    return _base64(json.dumps(header, separators=(",", ":")).encode())
+    return _base64(_json(header).encode())

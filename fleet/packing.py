@@ -17,8 +17,7 @@ import json
 import struct
 from binascii import crc_hqx
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from billing.entitlements import Grant
@@ -48,8 +47,7 @@ class UnknownTraits(LookupError):
     """The value names a set of traits that this process has not met; its number is the argument."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """All that a check needs to know of a vehicle, without asking PostgreSQL."""
 
     vehicle_id: UUID
@@ -129,7 +127,7 @@ def _decode_short(
     if kind & ~(_REMOVED | _LONG) or _sum(vehicle_id, body, _seed(traits)) != value[-2:]:
         raise Poisoned(f"The snapshot of {vehicle_id} is not readable.")
     try:
-        grants = tuple(_grant(*rest[at : at + 3]) for at in range(0, len(rest), 3))
+        grants = tuple([_grant(*rest[at : at + 3]) for at in range(0, len(rest), 3)])
     except KeyError as error:
         raise Poisoned(f"The snapshot of {vehicle_id} has a grant of {error}.") from error
     return Snapshot(vehicle_id, head >> 8, generation, bool(kind & _REMOVED), traits, (), grants)

@@ -25,6 +25,7 @@ JSON = b"content-type: application/json\r\n"
 PROBLEM = b"content-type: %s\r\n" % MEDIA_TYPE.encode()
 WHO = b'www-authenticate: Bearer error="invalid_token"\r\n'
 WAIT = b"retry-after: %d\r\n"
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 LATER = "This cannot be looked up now; keep what you have and come back."
 
 
@@ -118,8 +119,10 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     head = caller.head + next(caller.ring)
     if etag in tags:
         return 304, head, b""
-    vin = vin or credentials.vin(_text(reply.authorization)) or await desk.vin(caller.vehicle_id)
-    return 200, head + JSON, _json(found.document(vin))
+    if not caller.vin:
+        named = vin or credentials.vin(_text(reply.authorization))
+        caller.vin = named or await desk.vin(caller.vehicle_id)
+    return 200, head + JSON, _json(found.document(caller.vin))
 
 
 async def _met(desk: Desk, authorization: bytes, *, now: int) -> Caller:
@@ -200,4 +203,4 @@ def _text(header: bytes) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _encode(value).encode()

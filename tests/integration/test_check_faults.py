@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -251,7 +250,7 @@ def test_an_expired_token_of_a_former_unit_is_no_better(car, monkeypatch) -> Non
 def put(site: redis.Redis, car: Car, **changed) -> None:
     """Put at the site what it was told before."""
     [now] = rows.load([car.vehicle.id])
-    before = dataclasses.replace(now, **changed)
+    before = now._replace(**changed)
     site.set(key_of(car), packing.encode(before, traits.number(before.traits)))
 
 
