@@ -15,7 +15,7 @@ from bench.ground import Ground
 from bench.wanted import Wanted
 from billing import clock
 
-SECONDS, QUICK_SECONDS = 6.0, 2.0
+SECONDS, QUICK_SECONDS = 5.0, 2.0
 
 
 def table(ground: Ground, wanted: Wanted) -> Iterator[str]:

@@ -64,7 +64,8 @@ def rounds(who: list[Contender], count: int, seconds: float) -> Iterator[tuple[s
     for each in who:
         warm(each.url, each.asks, seconds=seconds, status=each.status)
     for number in range(count):
-        for each in who:
+        # To and fro: who comes last in one round comes first in the next.
+        for each in who[:: -1 if number % 2 else 1]:
             _see(each)
             shot = fire(each.url, each.asks, core=LOAD, seconds=seconds, first=number * 31_000)
             yield each.name, judged(shot, each.label)

@@ -21,7 +21,7 @@ class Shot:
     """What some seconds of load have shown.
 
     Times to the answer in milliseconds; `effort` is the processor time of all servers for one
-    answer, in microseconds.
+    answer, in microseconds, and `kept` is what Valkey and PostgreSQL have of it.
     """
 
     rate: float
@@ -31,6 +31,7 @@ class Shot:
     p50: float
     p99: float
     effort: float
+    kept: float
 
 
 def require() -> None:
@@ -52,8 +53,9 @@ def fire(
     found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not found:
         raise RuntimeError(f"wrk did not measure {url}:\n{done.stdout}{done.stderr}")
-    worked = effort.spent() - before
+    after = effort.spent()
     told = json.loads(found[0].removeprefix("RESULT "))
+    each = 1e6 / max(1, told["requests"])
     return Shot(
         rate=told["requests"] / (told["microseconds"] / 1e6),
         requests=told["requests"],
@@ -61,7 +63,8 @@ def fire(
         broken=told["broken"] + told["late"],
         p50=told["p50"] / 1000,
         p99=told["p99"] / 1000,
-        effort=worked * 1e6 / max(1, told["requests"]),
+        effort=(after.all - before.all) * each,
+        kept=(after.keepers - before.keepers) * each,
     )
 
 
