@@ -115,4 +115,4 @@ def _answers(now: int) -> bool:
 
 
 def _rfc3339(instant: int) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(instant, UTC).isoformat().replace("+00:00", "Z")

@@ -1,10 +1,10 @@
 """The check's protocol: from a request's headers to an answer, apart from any server."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import orjson
 import structlog
 from django.conf import settings
 
@@ -25,7 +25,6 @@ JSON = b"content-type: application/json\r\n"
 PROBLEM = b"content-type: %s\r\n" % MEDIA_TYPE.encode()
 WHO = b'www-authenticate: Bearer error="invalid_token"\r\n'
 WAIT = b"retry-after: %d\r\n"
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 LATER = "This cannot be looked up now; keep what you have and come back."
 
 
@@ -203,4 +202,4 @@ def _text(header: bytes) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return _encode(value).encode()
+    return orjson.dumps(value)
