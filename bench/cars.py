@@ -44,6 +44,10 @@ _GRANTS = """
     SELECT id, 'premium', to_timestamp(%(turn)s), to_timestamp(%(last)s), 'goodwill', now()
     FROM billing_subject
 """
+_TAKEN = """
+    SELECT sum(pg_total_relation_size(name::regclass))
+    FROM unnest(ARRAY['fleet_vehicle', 'billing_subject', 'billing_grant']) AS name
+"""
 
 
 class Fleet:
@@ -82,8 +86,11 @@ class Fleet:
             grants=self._grants,
         )
 
-    def record(self, ground: Ground, count: int) -> None:
-        """Make the rows of the first so many, and see that they say what the snapshots say."""
+    def record(self, ground: Ground, count: int) -> int:
+        """Make the rows of the first so many, and see that they say what the snapshots say.
+
+        Return how many bytes they take, with their indexes.
+        """
         facts, later = self._grants
         with ground.postgres() as db, db.transaction():
             lists = {"models": list(MODELS), "hardware": list(HARDWARE), "markets": list(COUNTRIES)}
@@ -93,9 +100,11 @@ class Fleet:
             db.execute(_GRANTS, ends)
         with ground.postgres() as db:
             db.execute("VACUUM ANALYZE fleet_vehicle, billing_subject, billing_grant")
+            taken = db.execute(_TAKEN).fetchone()
         for n in (1, count // 2, count):
             if rows.load([self.vehicle(n).id]) != [self.snapshot(n)]:
                 raise RuntimeError(f"The rows of vehicle {n} do not say what its snapshot says.")
+        return int(str(taken[0])) if taken else 0
 
     def store(self, ground: Ground, site: str, numbers: Sequence[int]) -> None:
         """Write snapshots to a site with the product's own commands, many at once."""

@@ -24,7 +24,7 @@ def table(ground: Ground, wanted: Wanted) -> Iterator[str]:
     sizes = growth.QUICK if wanted.quick else growth.SITES
     fleet, figures = Fleet(int(clock.unix())), Figures(sizes["million"])
     yield "Recording and storing the vehicles ..."
-    fleet.record(ground, sizes["million"])
+    figures.recorded = fleet.record(ground, sizes["million"])
     figures.sizes = list(growth.fill(ground, fleet, sizes))
     for part in _measured(ground, fleet, figures, wanted.rounds, seconds):
         yield f"  {part}"

@@ -15,6 +15,7 @@ from bench.rivals import nginx
 
 ASKED = 100_000  # vehicles, each with its own token
 NOOP = "bench.rivals.noop:application"
+UNCHANGED = "bench.rivals.noop:unchanged"
 NAIVE = "bench.rivals.naive:application"
 # One process for one core; four threads, as `make run` gives the site's.
 GTHREAD = ("--worker-class", "gthread", "--workers", "1", "--threads", "4", "--keep-alive", "75")
@@ -45,6 +46,8 @@ def contenders(ground: Ground, fleet: Fleet, total: int) -> Iterator[Contender]:
         yield Contender("nginx", "nginx, a fixed body (the machine's limit)", url, held, 200)
     noop = ground.edge("million", NOOP)
     yield Contender("noop", "an ASGI endpoint that does nothing", noop.url, held, 200)
+    least = ground.edge("million", UNCHANGED)
+    yield Contender("unchanged", "one that answers 304 without a header", least.url, held, 304)
     edge = ground.edge("million")
     yield Contender("304", "**the check, 304**", edge.url, held, 304)
     unknown = ground.edge("million", REMEMBERED_CARS="1000")

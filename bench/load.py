@@ -77,8 +77,3 @@ def against(shots: "list[Shot]", others: "list[Shot]", name: str = "rate") -> fl
     """The median of the ratios to what was measured in the same rounds."""
     pairs = zip(shots, others, strict=True)
     return float(median(getattr(one, name) / getattr(other, name) for one, other in pairs))
-
-
-def full_core(shots: "list[Shot]") -> float:
-    """Answers a second of servers that had a whole core to themselves."""
-    return 1e6 / middle(shots, "effort")

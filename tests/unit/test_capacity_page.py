@@ -10,17 +10,25 @@ from bench import page, plan
 from bench.figures import Figures
 from bench.load import Shot
 
+BASIS = plan.Basis(edge=90, valkey=10, stored=100, recorded=1_000, rebuilt=60)
+
 
 def test_plan_shows_the_arithmetic_it_does():
-    rows = [line.split("|")[1:-1] for line in plan.lines(plan.Basis(rate=10_000, bytes_each=100))]
+    rows = [line.split("|")[1:-1] for line in plan.lines(BASIS)]
     told = {name.strip(" *"): [each.strip() for each in rest] for name, *rest in rows}
 
     assert told["checks a second"][1:] == ["16,667", "66,667", "333,333"]
-    how, *cores = told["cores for edges, each with its Valkey's share"]
-    assert (how, cores) == ("checks / (10,000 x 0.6)", ["3", "12", "56"])
+    assert told["cores for edges"] == ["x 90 µs / 0.6", "3", "10", "50"]
+    assert told["cores for Valkey"][1:] == ["1", "2", "6"]
     assert told["data in Valkey"][1:] == ["0.5 GB", "2.0 GB", "10.0 GB"]
     assert told["memory for a site's Valkey"][1:] == ["1.5 GB", "6.0 GB", "30.0 GB"]
-    assert told["primaries in the cluster"][1:] == ["3", "3", "3"]
+    assert told["primaries, in a cluster if more than one"][1:] == ["1", "2", "6"]
+    assert told["data in PostgreSQL, and again on each replica"][1:] == [
+        "5.0 GB",
+        "20.0 GB",
+        "100.0 GB",
+    ]
+    assert told["minutes to fill an emptied site from a replica"][1:] == ["5", "20", "100"]
 
 
 def test_longest_bar_is_the_fastest_and_labels_cannot_break_the_picture():
