@@ -115,6 +115,9 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
         # It followed from the site's own words alone, so it will do so again.
         caller.value, caller.told = reply.round.replies[reply.place], told
         caller.since, caller.until = now, found.until
+    else:
+        # What was remembered of the site's words is of another document than the one just named.
+        caller.until = 0
     head = caller.head + next(caller.ring)
     if etag in tags:
         return 304, head, b""
