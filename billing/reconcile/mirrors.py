@@ -60,7 +60,11 @@ def _differences(
     paid = [
         invoice.paid_through
         for invoice in one.invoices
-        if invoice.status == "paid" and invoice.amount_paid and invoice.id not in lost
+        if invoice.status == "paid"
+        and invoice.amount_paid
+        and invoice.id not in lost
+        # Of what is paused or has ended, a part of the paid time may have been credited back.
+        and one.status in Subscription.RENEWING
     ]
     pairs: list[tuple[str, Any, Any]] = [
         ("status", row.status, one.status),

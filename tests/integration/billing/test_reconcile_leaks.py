@@ -178,6 +178,23 @@ def test_a_dispute_that_was_not_heard_of(stripe: Stripe, bought) -> None:
     assert run()[0] == 0
 
 
+@pytest.mark.parametrize("ends", [False, True], ids=["paused", "and then ended"])
+def test_time_that_a_pause_has_credited_is_no_drift(stripe: Stripe, bought, ends: bool) -> None:
+    _, mirror = bought
+    stripe_id = mirror.stripe_subscription_id
+    stripe.post(f"subscriptions/{stripe_id}/pause", type="subscription")
+    if ends:
+        stripe.delete(f"subscriptions/{stripe_id}")
+    read_events()
+    subscriptions.sync(stripe_id, now=clock.now())
+    for intent in intents.due(clock.now()):
+        intents.retry(intent, now=clock.now())
+    read_events()
+    run(fix=True)
+    run()
+    assert found() == set()
+
+
 def test_parked_events_are_told(stripe: Stripe, bought) -> None:
     old = clock.now() - timedelta(hours=2)
     first = StripeEvent.objects.order_by("pk")[:1].values("pk")
