@@ -7,6 +7,7 @@
 | `stage.py` | one world for many sequences: cleared in milliseconds, with a time that moves |
 | `acts.py` | what owners, staff and Stripe's dashboard do, by the product's use cases |
 | `checks.py` | what has to hold at each step, and in the end |
+| `tally.py` | what was tried, and how much of it changed anything |
 | `machine.py` | the rules by which Hypothesis puts sequences together |
 
 # Note [Which way the car may lag]

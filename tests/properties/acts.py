@@ -274,6 +274,12 @@ class Acts:
         """The dashboard, or the portal, changes a subscription."""
         self.stage.dashboard("POST", f"/v1/subscriptions/{contract.id}", **form)
 
+    def goes_on_at_stripe(self, contract: Contract) -> None:
+        """The end is undone by the field that scheduled it: Stripe takes one of the two."""
+        flag = self.ledger.flagged
+        form = {"cancel_at_period_end": "false"} if contract.id in flag else {"cancel_at": ""}
+        self.changes_at_stripe(contract, **form)
+
     def ends_at_stripe(self, contract: Contract) -> None:
         """The dashboard ends it at once, with no refund."""
         self.stage.dashboard("DELETE", f"/v1/subscriptions/{contract.id}")

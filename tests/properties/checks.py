@@ -23,6 +23,7 @@ class Checks:
         self.audits = False  # A second comparison takes its time.
         self._until: dict[str, datetime] = {}  # the greatest since all was in step, by page
         self._versions = [0 for _ in acts.cars]
+        self.seen: set[str] = set()  # what this sequence came through
 
     def look(self) -> None:
         """Remember how long each purchase counts now: that is what may have been heard of."""
@@ -40,6 +41,7 @@ class Checks:
             self._until.clear()
         self.look()
         book = self.acts.ledger
+        self._remember(book)
         for number, (premium, version) in enumerate(told(self.acts.cars)):
             self._verdict(number, book, premium=premium)
             self._version(number, version)
@@ -47,6 +49,19 @@ class Checks:
         self._one_paid_grant_each()
         self._no_refund_beyond(book)
         self._never_paid_twice(book)
+
+    def _remember(self, book: Ledger) -> None:
+        bought = self.acts.purchases()
+        for contract in (book.contracts[each.contract] for each in bought if each.contract):
+            self.seen.add(f"contract {contract.status}")
+            self.seen.update(f"bank {one.bank}" for one in contract.invoices if one.bank)
+            many = sum(1 for one in contract.invoices if one.paid)
+            self.seen.add(f"invoices paid {min(many, 3)}")
+            if contract.ending:
+                self.seen.add("ending")
+        void = any(each.void and each.contract for each in bought)
+        self.seen.update(["paid without a seat"] if void else [])
+        self.seen.add("in step" if self.in_step else "out of step")
 
     def _version(self, number: int, version: int) -> None:
         if not self.acts.promised[number].retired:
@@ -66,6 +81,7 @@ class Checks:
             and not each.void
         ]
         may_be = is_due or (not promised.retired and any(now < until for until in heard))
+        self.seen.add(f"told {'Premium' if premium else 'Standard'}")
         what = f"at {now:%Y-%m-%d %H:%M:%S} car {number} ({promised})"
         assert not premium or may_be, f"Premium without a promise: {what}\n{_why(promised, book)}"
         if self.in_step:

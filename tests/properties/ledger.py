@@ -30,9 +30,11 @@ class Ledger:
 
     contracts: dict[str, Contract]
     pages: dict[str, str]  # the contract that a page made, by the page
+    unpaid: set[str]  # the pages that stand open
     charges: list[Charge]
     disputes: dict[str, str]  # their status, by id
     customers: dict[str, str]  # of each contract
+    flagged: set[str]  # the contracts that end by the flag, and not at an instant
 
 
 def read(world: World) -> Ledger:
@@ -42,7 +44,8 @@ def read(world: World) -> Ledger:
 
 
 def _read(tx: Transaction) -> Ledger:
-    found = {kind: tx.select(kind) for kind in ("subscription", "invoice", "charge", "dispute")}
+    kinds = ("subscription", "invoice", "charge", "dispute")
+    found = {kind: tx.select(kind, tail="ORDER BY seq") for kind in kinds}
     paid_by = {
         each["payment"]["payment_intent"]: each["invoice"] for each in tx.select("invoice_payment")
     }
@@ -62,16 +65,25 @@ def _read(tx: Transaction) -> Ledger:
         if each["paid"]
     ]
     invoices = _invoices(found["invoice"], charges, found["dispute"])
+    waiting = defaultdict(list)
+    for item in tx.select("invoiceitem"):
+        if item["invoice"] is None:
+            waiting[item["parent"]["subscription_details"]["subscription"]].append(_line(item))
     return Ledger(
-        contracts={each["id"]: _contract(each, invoices) for each in found["subscription"]},
+        contracts={
+            each["id"]: _contract(each, invoices[each["id"]], waiting[each["id"]])
+            for each in found["subscription"]
+        },
         pages={
             each["id"]: each["subscription"]
             for each in tx.select("checkout.session")
             if each["subscription"]
         },
+        unpaid={each["id"] for each in tx.select("checkout.session") if each["status"] == "open"},
         charges=charges,
         disputes={each["id"]: each["status"] for each in found["dispute"]},
         customers={each["id"]: each["customer"] for each in found["subscription"]},
+        flagged={each["id"] for each in found["subscription"] if each["cancel_at_period_end"]},
     )
 
 
@@ -90,23 +102,25 @@ def _invoices(
             money=sum(charge.amount for charge in mine),
             refunded=sum(charge.refunded for charge in mine),
             bank=max((bank.get(charge.id, "") for charge in mine), default=""),
-            lines=[
-                Line(line["amount"], _at(line["period"]["start"]), _at(line["period"]["end"]))
-                for line in body["lines"]["data"]
-            ],
+            lines=[_line(line) for line in body["lines"]["data"]],
         )
         found[body["parent"]["subscription_details"]["subscription"]].append(invoice)
     return found
 
 
-def _contract(body: Body, invoices: dict[str, list[Invoice]]) -> Contract:
+def _line(body: Body) -> Line:
+    return Line(body["amount"], _at(body["period"]["start"]), _at(body["period"]["end"]))
+
+
+def _contract(body: Body, invoices: list[Invoice], waiting: list[Line]) -> Contract:
     return Contract(
         id=body["id"],
         status=body["status"],
         trial_end=_at(body["trial_end"]) if body["trial_end"] else None,
         ending=bool(body["cancel_at"] or body["cancel_at_period_end"]),
         ended=_at(body["ended_at"]) if body["ended_at"] else None,
-        invoices=invoices[body["id"]],
+        invoices=invoices,
+        waiting=waiting,
     )
 
 

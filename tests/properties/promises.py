@@ -46,6 +46,7 @@ class Contract:
     ending: bool
     ended: datetime | None
     invoices: Sequence[Invoice]
+    waiting: Sequence[Line] = ()  # for the next invoice: what a pause has credited
 
     @property
     def lives(self) -> bool:
@@ -106,16 +107,36 @@ class Promised:
 def paid_spans(contract: Contract, *, at_least: int = 0) -> list[Span]:
     """The times that are paid, in the order in which they were billed; a trial for nothing too.
 
-    A bank that took the money took the time; a credit on a paid invoice gave back what it names.
+    A bank that took the money took the time; a credit gave back what it names, whether it stands on
+    a paid invoice or waits for one.
     """
     spans: list[Span] = []
     for invoice in sorted(contract.invoices, key=lambda each: each.made):
+        free = not any(line.amount for line in invoice.lines)
         if not invoice.paid or invoice.bank == "took":
             continue
-        for line in invoice.lines:
-            if line.amount < 0:
-                spans = [piece for span in spans for piece in _cut(span, line)]
+        if free and any(_falls_with(contract, line.ends) for line in invoice.lines):
+            continue
+        spans = _without_credits(spans, invoice.lines)
         spans += [(line.starts, line.ends) for line in invoice.lines if line.amount >= at_least]
+    return _without_credits(spans, contract.waiting)
+
+
+def _falls_with(contract: Contract, end: datetime) -> bool:
+    """Whether free time until then was added to a payment that a bank took."""
+    before = [
+        (line.starts, each.made, each.bank)
+        for each in contract.invoices
+        for line in each.lines
+        if each.paid and line.amount > 0 and line.starts < end
+    ]
+    return bool(before) and max(before)[2] == "took"
+
+
+def _without_credits(spans: list[Span], lines: Sequence[Line]) -> list[Span]:
+    for line in lines:
+        if line.amount < 0:
+            spans = [piece for span in spans for piece in _cut(span, line)]
     return spans
 
 
@@ -127,14 +148,14 @@ def _cut(span: Span, line: Line) -> Iterator[Span]:
 def lasts_until(contract: Contract) -> datetime | None:
     """Until when a contract that counts gives Premium; None if it gives none."""
     ends = [end for _, end in paid_spans(contract)]
-    if contract.trial_end is not None:
+    if contract.trial_end is not None and not _falls_with(contract, contract.trial_end):
         ends.append(contract.trial_end)
     if not ends:
         return None
     paid = max(ends)
     if contract.status in OVER:
         return min(paid, contract.ended or paid)
-    disputed = any(invoice.bank == "holds" for invoice in contract.invoices)
+    disputed = any(invoice.bank for invoice in contract.invoices)
     if contract.status in RENEWS and not contract.ending and not disputed:
         return paid + GRACE
     return paid

@@ -41,8 +41,14 @@ _WAITS = """SELECT min(at) FROM (
 _LATE = f"({_WAITS} <= %(now)s) IS NOT NULL"
 _DUE = f"SELECT EXISTS (SELECT FROM billing_change) OR {_LATE}"  # noqa: S608 -- our own words
 _NEXT = f"{_WAITS} > %(now)s"
+# What was done, on either side.
+_HERE = """SELECT (SELECT count(*) FROM billing_intent) + (SELECT count(*) FROM billing_domainevent)
+    + (SELECT count(*) FROM fleet_domainevent)"""
+_THERE = """SELECT (SELECT max(seq) FROM objects), (SELECT sum(attempts) FROM deliveries),
+    (SELECT count(*) FROM deliveries WHERE state = 'pending')"""
 YEAR = 366 * 86_400
 KEPT = {models.CatalogRevision, models.StripePrice}
+OUTAGE = timedelta(hours=6)
 HOUR = timedelta(minutes=65)  # longer than the product ever waits before it tries again
 
 
@@ -54,6 +60,7 @@ class Stage:
         self._sites = [redis.Redis.from_url(url) for url in settings.SITES.values()]
         self._tables = _tables()
         self.last_answer: Any = None
+        self._back_at: datetime | None = None  # when an outage is over
         self.changes = 0  # at Stripe, so that nobody reads what has not changed
         world.sandbox.store.after_commit(self._changed)
         self._template = sqlite3.connect(":memory:")
@@ -78,7 +85,7 @@ class Stage:
         sandbox = self.world.sandbox
         with sandbox.store._connection() as db:
             self._template.backup(db)
-        sandbox.faults.clear()
+        self.mend()
         sandbox.meter.reset()
         self.changes += 1
         self.world.webhooks.held = False
@@ -106,6 +113,8 @@ class Stage:
         """Move the time, stop where something falls due, and `look` at each stop."""
         while (due := self._next_due()) is not None and due <= instant:
             self.world.jump_to(max(due, self.now))
+            if self._back_at and self._back_at <= self.now:
+                self.mend()
             self.settle()
             look()
         self.world.jump_to(instant)
@@ -113,7 +122,19 @@ class Stage:
 
     def _next_due(self) -> datetime | None:
         ours: datetime | None = self._asked(_NEXT)
-        return min(filter(None, (ours, self.world.next_at_stripe())), default=None)
+        every = (ours, self.world.next_at_stripe(), self._back_at)
+        return min(filter(None, every), default=None)
+
+    def break_line(self, kind: str, times: int, method: str) -> None:
+        """The next calls to Stripe do not get through, or their answers; an outage takes hours."""
+        self.world.sandbox.faults.plant(kind, times=times, method=method)
+        if kind == "outage":
+            self._back_at = self.now + OUTAGE
+
+    def mend(self) -> None:
+        """All calls get through again."""
+        self.world.sandbox.faults.clear()
+        self._back_at = None
 
     def _asked(self, question: str) -> Any:
         """Ask in one query what the sweeps would ask in many."""
@@ -121,9 +142,16 @@ class Stage:
             cursor.execute(question, {"now": self.now})
             return cursor.fetchone()[0]
 
+    def traces(self) -> object:
+        """What differs after anything that took effect, on either side or on the way."""
+        faults, webhooks = self.world.sandbox.faults, self.world.webhooks
+        with self.world.sandbox.store.reading() as tx:
+            there = tx.db.execute(_THERE).fetchone()
+        return self.now, there, self._asked(_HERE), webhooks.held, repr(faults._waiting)
+
     def heal(self, look: Callable[[], None]) -> None:
         """All is well again, and what was lost is looked for: the sweeps, then a repair."""
-        self.world.sandbox.faults.clear()
+        self.mend()
         self.world.webhooks.flow()
         self.settle()
         for _ in range(2):
