@@ -48,7 +48,7 @@ def rounds(
 
 
 def _queries(ground: Ground) -> int:
-    """Transactions so far, each of which is one query there; a session tells them when idle."""
+    """Transactions so far: queries, and whatever asks if a connection lives; told when idle."""
     time.sleep(11)
     with ground.postgres() as db:
         row = db.execute(

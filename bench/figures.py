@@ -82,7 +82,10 @@ class Figures:
         yield ""
         yield "More connections:"
         yield ""
-        yield "| connections | no-op | p99 | the check, 304 | p99 | of the no-op | its p99 | lost |"
+        yield (
+            "| connections | no-op | p99 | the check, 304 | p99 "
+            "| of the no-op | its p99 | lost by either |"
+        )
         yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
         for count in COUNTS:
             if count not in self.connections:
@@ -114,7 +117,10 @@ class Figures:
         )
         loaded = sum(pair.loaded for pair in self.cold)
         queries = sum(pair.queries for pair in self.cold)
-        yield f"| vehicles for one SQL query meanwhile | {loaded / max(1, queries):.0f} |"
+        yield (
+            "| vehicles for one transaction in PostgreSQL meanwhile (health checks are some, too) "
+            f"| {loaded / max(1, queries):.0f} |"
+        )
         if self.rebuilt is not None:
             rebuilt, copied = self.rebuilt
             yield (

@@ -75,7 +75,9 @@ class Ground:
         """An edge that reads this site, or another application on the very same server."""
         port = free_port()
         ports = environment.Ports(web=0, edge=port, sandbox=0, smtp=0)
-        values = {**self.values, **UNLIMITED, "SITE": site, **environ}
+        # The server itself asks for the settings when it closes a connection, whoever answers.
+        always = {"DJANGO_SETTINGS_MODULE": "connectivity.settings.edge", **UNLIMITED}
+        values = {**self.values, **always, "SITE": site, **environ}
         program = Programs(
             root=ROOT,
             data_dir=self.folder,
