@@ -41,6 +41,12 @@ class Held(NamedTuple):
     generation: int = 0
 
 
+def require_as_new(held: Held, snapshot: Snapshot, told: "Told") -> None:
+    """Raise Behind unless these facts are as new as what the car holds."""
+    if snapshot.version < held.version or told.catalog.revision < held.catalog:
+        raise Behind("The car holds a newer version than this site can find.")
+
+
 class Told:
     """What holds for all cars: the catalogue, and how often each market's cars are to ask."""
 
@@ -79,7 +85,8 @@ class Desk:
     ) -> tuple[Snapshot, Told, str | None]:
         """What is known of a vehicle that was asked for at this place of a round, and of all.
 
-        The VIN comes with it if the rows were asked. Raises Unknown, Behind, NotNow.
+        The VIN comes with it if the rows were asked. Nothing newer can be found, but whether that
+        is new enough is for `require_as_new` to say. Raises Unknown, NotNow.
         """
         vin = None
         told, noise = self._told_by(round_)
@@ -95,8 +102,6 @@ class Desk:
             if known is None:
                 raise Unknown(f"No vehicle {vehicle_id}")
             snapshot, vin = known
-        if snapshot.version < held.version or told.catalog.revision < held.catalog:
-            raise Behind("The car holds a newer version than this site can find.")
         return snapshot, told, vin
 
     def told(self, round_: Round) -> Told | None:

@@ -18,7 +18,7 @@ from django.db import close_old_connections, connection
 
 from billing import queries
 from fleet import pace, rows, snapshots
-from fleet.line import Shared, Site
+from fleet.line import Round, Shared, Site
 from fleet.rows import Known
 from fleet.snapshots import Command
 
@@ -109,6 +109,8 @@ class Loads:
                     await self._load(these)
                 finally:
                     late.cancel()
+                if not self._queue:
+                    await sync_to_async(refresh_connection)()
         finally:
             self._running = None
 
@@ -134,19 +136,23 @@ class Loads:
                 log.warning("nothing_to_load_from", error=str(error))
             else:
                 log.exception("load_failed")
-        await self._store(these, commands)
+        stored = self._store(these, commands)
         for each in these:
             want = self._wanted.pop(each, None)
             if want is not None:
                 want.found = found.get(each)
                 want.end(failed=failed)
+        if stored is not None:
+            await stored.done
 
-    async def _store(self, these: Sequence[UUID | None], commands: list[Command]) -> None:
-        """Write to the site what it lacked; whether it can be written changes no answer."""
+    def _store(self, these: Sequence[UUID | None], commands: list[Command]) -> Round | None:
+        """Write to the site what it lacked; whether it can be written changes no answer.
+
+        Who waits for an answer does not wait for this: questions after it are on the same line.
+        """
         wants = [self._wanted[each] for each in these if each in self._wanted]
         noises: list[Command] = [("DEL", want.noise) for want in wants if want.noise]
-        if noises or commands:
-            await self._site.ask([*noises, *commands]).done
+        return self._site.ask([*noises, *commands]) if noises or commands else None
 
     def _give_up(self) -> None:
         """Nobody waits for a query that does not end, and nobody begins to until it does."""
@@ -159,16 +165,20 @@ class Loads:
 
 
 def _read(vehicle_ids: Sequence[UUID]) -> tuple[dict[UUID | None, Any], list[Command]]:
-    """One query, and what stores its result at the site; without vehicles, what holds for all."""
-    refresh_connection()
+    """One query, and what stores its result at the site; without vehicles, what holds for all.
+
+    The connection is kept for the next, until nobody waits: to take one and look whether it lives
+    costs more than the query.
+    """
     try:
         if vehicle_ids:
             known = rows.find(vehicle_ids)
             found: dict[UUID | None, Any] = {each.snapshot.vehicle_id: each for each in known}
             return found, snapshots.commands(each.snapshot for each in known)
         every = ForAll(queries.catalog_document(), pace.current())
-    finally:
+    except BaseException:
         refresh_connection()
+        raise
     return {None: every}, [
         *snapshots.document_commands(snapshots.CATALOG, *every.catalog),
         *snapshots.document_commands(snapshots.PACE, *every.pace),

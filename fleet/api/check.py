@@ -12,7 +12,7 @@ from fleet import access, credentials
 from fleet.api.problems import MEDIA_TYPE, OUR_FAULT, come_back, problem
 from fleet.callers import Caller
 from fleet.credentials import TokenInvalid
-from fleet.desk import Behind, Desk, Held, Unknown
+from fleet.desk import Behind, Desk, Held, Unknown, require_as_new
 from fleet.line import Round
 from fleet.loads import NotNow
 
@@ -106,7 +106,9 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     tags = ENTITY_TAG.findall(reply.tags)
     held = _held(tags, caller.generation)
     snapshot, told, vin = await desk.facts(caller.vehicle_id, reply.round, reply.place, held)
+    # Who is refused is to know that first: to come back would help nobody.
     credentials.compare(caller.generation, snapshot.generation, removed=snapshot.removed)
+    require_as_new(held, snapshot, told)
     found = access.check(snapshot, told.catalog, now=now)
     etag = found.etag.encode()
     caller.etag, caller.head = etag, NAME % etag

@@ -277,7 +277,7 @@ def test_a_query_that_does_not_end_holds_nobody_up(cars, monkeypatch) -> None:
     monkeypatch.setattr(loads, "PATIENCE", 0.1)
     never = asyncio.Event()
 
-    async def hang(_ids: Any) -> Any:
+    async def hang(*_ids: Any) -> Any:
         await never.wait()
         return {}, []
 

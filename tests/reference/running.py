@@ -206,8 +206,7 @@ class Asker:
             car.learn(facts)
         ahead = f".{self.sold.revision + 1}." in tags
         if car.token != "good" or facts.removed:
-            # Whose token was good once and who says to be ahead may also be told to come back.
-            assert said.status == 401 or (said.status == 503 and ahead)
+            assert said.status == 401
             return
         if ahead:
             assert said.status == 503
