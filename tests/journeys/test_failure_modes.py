@@ -264,7 +264,7 @@ def test_10_partial_outage_postgresql_rolls_back(paying: Journey) -> None:
     """It goes away while the sync commits: nothing of it is there, and the event is tried again."""
     paying.world.webhooks.hold()
     ends_at_stripe(paying)
-    with mock.patch.object(subjects, "_announce", side_effect=OperationalError("gone")):
+    with mock.patch.object(subjects, "_tell_after_commit", side_effect=OperationalError("gone")):
         paying.world.webhooks.deliver(which=[UPDATED])
     paying.expect(errors=["enqueue_failed: django.db.utils.OperationalError: gone"])
     assert Subscription.objects.get().ends_at is None
