@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import connection
 
 import billing.tasks
+import billing.webhooks
 import fleet.tasks
 from billing import clock, models, reconcile
 from fleet import credentials
@@ -154,12 +155,9 @@ class Stage:
         self.mend()
         self.world.webhooks.flow()
         self.settle()
-        for _ in range(2):
-            look()
-            self.world.jump_to(self.now + HOUR)
-            self.settle()
+        self.go_to(self.now + HOUR, look)
         billing.tasks.catch_up()
-        self.settle()
+        self.go_to(self.now + billing.webhooks.CALM + HOUR, look)
         run = reconcile.begin(repairs=True, now=self.now)
         while reconcile.step(run, reconcile.Pace(clock.now)):
             pass
