@@ -35,6 +35,9 @@ def sync(stripe_dispute_id: str, *, now: datetime) -> None:
         if mirror.subject_id is not None:
             subjects.lock(mirror.subject_id)
         _tell(found.id, mirror, now=now)
+    if found.status in Dispute.HARMLESS:
+        # While the bank held the payment, Stripe gave nothing of it back.
+        wishes.refund_again(stripe_subscription_id, refused=gateway.DISPUTED, now=now)
     if found.status in Dispute.LOST and mirror.status not in Subscription.ENDED:
         _end(mirror, now=now)
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
+
 from billing.models import Checkout, Intent
 
 
@@ -77,6 +79,20 @@ def give_back(stripe_subscription_id: str, *, unused_from: datetime, now: dateti
     request = {"subscription": stripe_subscription_id, "ended_at": since, "full": False}
     key = _numbered("refund", stripe_subscription_id, 1)
     record(Intent.Kind.REFUND_SUBSCRIPTION, key, request, now=now)
+
+
+def refund_again(stripe_subscription_id: str, *, refused: str, now: datetime) -> None:
+    """Have asked again for what Stripe refused to give back, for this reason of its own.
+
+    Under a new key, since Stripe would repeat its refusal to the old one.
+    """
+    held = Intent.objects.filter(
+        kind=Intent.Kind.REFUND_SUBSCRIPTION,
+        idempotency_key__startswith=_numbered("refund", stripe_subscription_id, 1),
+        answer__refused=refused,
+    )
+    again = {"answer": None, "answered_at": None, "error": "", "next_attempt_at": now}
+    held.update(**again, generation=F("generation") + 1)
 
 
 def _numbered(verb: str, stripe_subscription_id: str, number: int) -> str:

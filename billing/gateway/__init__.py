@@ -4,7 +4,14 @@ It must never decide anything, read a row or retry a refusal. Each call that cha
 takes an idempotency key, so that the same call made twice is made once.
 """
 
-from billing.gateway.client import API_VERSION, GONE, StripeAway, StripeFailed, StripeRefused
+from billing.gateway.client import (
+    API_VERSION,
+    DISPUTED,
+    GONE,
+    StripeAway,
+    StripeFailed,
+    StripeRefused,
+)
 from billing.gateway.payments import (
     dispute,
     every_refund,
@@ -36,6 +43,7 @@ from billing.gateway.values import Dispute, Invoice, Line, Price, Refund, Sessio
 
 __all__ = [
     "API_VERSION",
+    "DISPUTED",
     "GONE",
     "Dispute",
     "Invoice",

@@ -13,6 +13,7 @@ import stripe
 from django.conf import settings
 
 API_VERSION = stripe._api_version._ApiVersion.CURRENT  # noqa: SLF001 -- public nowhere else
+DISPUTED = "charge_disputed"  # Stripe's code for a payment that a bank holds
 GONE = "resource_missing"  # Stripe's code for what was deleted, or never was
 TIMEOUT = (2, 4)  # seconds to connect and to answer: a person is waiting
 RETRIES = 1  # the sweep and the next click are the others

@@ -56,7 +56,8 @@ def test_the_page_names_every_code_that_a_car_can_meet() -> None:
     text = "\n".join(file.read_text() for file in calls)
     codes = set(re.findall(r'\bcode="([a-z-]+)"', text))
     codes |= set(re.findall(r'\bdefault_code = "([a-z-]+)"', text))
-    codes |= set(re.findall(r'\b(?:problem|_answer|_later)\((?:\d+, )?"([a-z-]+)"', text))
+    answers = r'\b(?:_?problem|_answer|_later)\((?:\w+\(\), |\d+, )?"([a-z-]+)"'
+    codes |= set(re.findall(answers, text))
     codes |= {code.replace("_", "-") for code in re.findall(r'OAuthRefused\("(\w+)"', text)}
     assert {"behind", "not-now", "never-issued", "invalid-grant", "server-error"} <= codes
     assert {code for code in codes if f"`{code}`" not in page} == set()

@@ -4,7 +4,17 @@ import ast
 from pathlib import Path
 
 GATEWAY = Path(__file__).parents[2] / "billing" / "gateway"
-VERBS = {"create": "POST", "list": "GET", "retrieve": "GET", "update": "POST", "cancel": "DELETE"}
+VERBS = {
+    "create": "POST",
+    "list": "GET",
+    "retrieve": "GET",
+    "update": "POST",
+    "cancel": "DELETE",
+    "delete": "DELETE",
+}
+# Where the SDK has other words than the addresses have.
+NAMES = {"invoice_items": "invoiceitems"}
+OF_NO_OBJECT = {"create_preview"}
 
 
 def used_by_gateway() -> set[tuple[str, str]]:
@@ -29,9 +39,11 @@ def _chain(node: ast.expr) -> list[str]:
 
 def _operation(names: list[str]) -> tuple[str, str]:
     *resource, verb = names
-    path = "/v1/" + "/".join(resource)
-    if verb in ("retrieve", "update", "cancel"):
+    path = "/v1/" + "/".join(NAMES.get(name, name) for name in resource)
+    if verb in ("retrieve", "update", "cancel", "delete"):
         path += "/{id}"
+    elif verb in OF_NO_OBJECT:
+        return "POST", f"{path}/{verb}"
     elif verb not in VERBS:
         return "POST", f"{path}/{{id}}/{verb}"
     return VERBS[verb], path

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from billing.models import Dispute
+from billing.models import Dispute, Subscription
 from billing.webhooks import DISPUTE_EVENTS
 from tests.journeys.browsing import letter, sees_car
 from tests.journeys.dashboard import Dashboard
 from tests.journeys.journey import MONTHLY, Journey
 from tests.journeys.orders import permutations
 from tests.journeys.people import page
+from tests.journeys.staff import Staff
 from tests.journeys.telling import STANDARD, Given, at, fact, premium
 
 BEGIN, APRIL, MAY = at("2027-03-01 09:00"), at("2027-04-01 09:00"), at("2027-05-01 09:00")
@@ -18,6 +19,7 @@ JUNE = at("2027-06-01 09:00")
 OPENED = at("2027-03-10 12:00")
 DECIDED = at("2027-03-20 15:00")
 GRACE, DRAFT = timedelta(days=7), timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -87,6 +89,34 @@ def test_dispute_opened_and_won(paying: Journey, bank: Dashboard) -> None:
         grants=[Given("subscription", BEGIN, MAY + GRACE)],
         car=premium(until=MAY + GRACE),
     )
+
+
+def test_cancelled_while_it_is_open_and_won(paying: Journey, bank: Dashboard) -> None:
+    """What is owed cannot go back while the bank holds it; it does once the bank has decided."""
+    dispute = opened(paying, bank)
+    Staff(paying.world, "Billing").cancels(Subscription.objects.get(), "unused")
+    paying.expect(
+        events=[
+            fact("cancelled_now", refund="unused"),
+            fact("subscription_canceled", before="active"),
+        ],
+        mails=["cancelled_now"],
+        grants=[Given("subscription", BEGIN, OPENED)],
+        car=STANDARD,
+    )
+    paying.goes_to(DECIDED)
+    paying.expect(car=STANDARD)
+
+    bank.decides(dispute, "won")
+    paying.goes_to(DECIDED + HOUR)
+
+    paying.expect(
+        events=[fact("dispute_won", amount=1000), fact("refunded", amount=706)],
+        mails=["dispute_won", "refunded"],
+        refunds=["$7.06"],
+        car=STANDARD,
+    )
+    never_again(paying)
 
 
 def test_dispute_open_through_a_renewal(paying: Journey, bank: Dashboard) -> None:

@@ -1,6 +1,7 @@
 """The rules by which Hypothesis puts sequences together."""
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -97,6 +98,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.tally.sequences += 1
+        gc.collect(0 if self.tally.sequences % 20 else 2)
         self.stage.clear()
         self.acts = Acts(self.stage, self.people)
         self.checks = Checks(self.acts)
