@@ -10,7 +10,7 @@ from tests.properties import promises, running
 from tests.properties.tally import Tally
 
 SEQUENCES = int(os.environ.get("SEQUENCES", "300"))
-STEPS = int(os.environ.get("STEPS", "8"))  # what most of them need; tests/nightly takes 15
+STEPS = int(os.environ.get("STEPS", "6"))  # what most of them need; tests/nightly takes 15
 PARTS = 2  # so that two workers share them
 
 
