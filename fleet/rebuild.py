@@ -19,8 +19,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from billing import locks, queries
-from billing.entitlements import Grant
-from fleet import pace, snapshots, traits
+from fleet import pace, rows, snapshots, traits
 from fleet.line import Round, Site
 from fleet.models import Vehicle
 from fleet.snapshots import Command, SiteAway, Snapshot
@@ -193,12 +192,12 @@ def _batches(after: UUID) -> Iterator[list[Snapshot]]:
     """All vehicles behind this one; while some are told, PostgreSQL looks for the next."""
     connection.ensure_connection()
     with ThreadPoolExecutor(1) as reader:
-        rows = reader.submit(_read, connections[DEFAULT_DB_ALIAS], after)
-        while batch := [_snapshot(*row) for row in rows.result()]:
+        found = reader.submit(_read, connections[DEFAULT_DB_ALIAS], after)
+        while batch := [rows.snapshot(*row) for row in found.result()]:
             for each in {snapshot.traits for snapshot in batch}:
                 # What has no number yet is given one while nobody else uses the connection.
                 traits.number(each)
-            rows = reader.submit(_read, connections[DEFAULT_DB_ALIAS], batch[-1].vehicle_id)
+            found = reader.submit(_read, connections[DEFAULT_DB_ALIAS], batch[-1].vehicle_id)
             yield batch
 
 
@@ -206,21 +205,6 @@ def _read(database: Any, after: UUID) -> list[tuple[Any, ...]]:
     """Below Django's cursors, which belong to one thread; the connection itself does not."""
     with database.wrap_database_errors, database.connection.cursor() as cursor:
         return list(cursor.execute(_BATCH, [after, BATCH]).fetchall())
-
-
-def _snapshot(
-    vehicle_id: UUID,
-    version: int,
-    generation: int,
-    removed: bool,
-    model: str,
-    hardware: str,
-    market: str,
-    grants: list[list[Any]],
-) -> Snapshot:
-    labels = Vehicle.traits_of(model, hardware, market)
-    facts = tuple([Grant(*grant) for grant in grants])
-    return Snapshot(vehicle_id, version, generation, removed, labels, (), facts)
 
 
 def _written(point: Point) -> str:

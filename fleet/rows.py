@@ -16,7 +16,7 @@ from fleet.packing import Snapshot
 
 _ROWS = f"""
     SELECT fleet_vehicle.id, facts.version, credential_generation, removed_at IS NOT NULL,
-        model, hardware, market, vin, facts.grants
+        model, hardware, market, facts.grants, vin
     FROM fleet_vehicle JOIN ({queries.FACTS}) AS facts ON facts.id = fleet_vehicle.id
     WHERE fleet_vehicle.id = ANY(%s)
 """  # noqa: S608 -- our own words
@@ -33,7 +33,7 @@ def find(vehicle_ids: Iterable[UUID]) -> list[Known]:
     """What is known of these vehicles; of one that does not exist, nothing."""
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, [list(vehicle_ids)])
-        return [_known(*row) for row in cursor.fetchall()]
+        return [Known(snapshot(*facts), vin) for *facts, vin in cursor.fetchall()]
 
 
 def load(vehicle_ids: Iterable[UUID]) -> list[Snapshot]:
@@ -46,7 +46,7 @@ def vin(vehicle_id: UUID) -> str:
     return Vehicle.objects.values_list("vin", flat=True).get(id=vehicle_id)
 
 
-def _known(
+def snapshot(
     vehicle_id: UUID,
     version: int,
     generation: int,
@@ -54,9 +54,9 @@ def _known(
     model: str,
     hardware: str,
     market: str,
-    vin: str,
     grants: list[list[Any]],
-) -> Known:
+) -> Snapshot:
+    """The snapshot that follows from a row of these columns."""
     traits = Vehicle.traits_of(model, hardware, market)
-    facts = tuple(Grant(*grant) for grant in grants)
-    return Known(Snapshot(vehicle_id, version, generation, removed, traits, (), facts), vin)
+    facts = tuple([Grant(*grant) for grant in grants])
+    return Snapshot(vehicle_id, version, generation, removed, traits, (), facts)
