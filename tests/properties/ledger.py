@@ -34,6 +34,7 @@ class Ledger:
     charges: list[Charge]
     disputes: dict[str, str]  # their status, by id
     customers: dict[str, str]  # of each contract
+    next_charge: dict[str, datetime]  # when the period of each contract ends
     flagged: set[str]  # the contracts that end by the flag, and not at an instant
 
 
@@ -83,6 +84,7 @@ def _read(tx: Transaction) -> Ledger:
         charges=charges,
         disputes={each["id"]: each["status"] for each in found["dispute"]},
         customers={each["id"]: each["customer"] for each in found["subscription"]},
+        next_charge={each["id"]: _at(_end(each)) for each in found["subscription"]},
         flagged={each["id"] for each in found["subscription"] if each["cancel_at_period_end"]},
     )
 
@@ -106,6 +108,11 @@ def _invoices(
         )
         found[body["parent"]["subscription_details"]["subscription"]].append(invoice)
     return found
+
+
+def _end(subscription: Body) -> int:
+    ends: list[int] = [item["current_period_end"] for item in subscription["items"]["data"]]
+    return max(ends)
 
 
 def _line(body: Body) -> Line:

@@ -22,11 +22,12 @@ from tests.properties.acts import NAMES, Acts
 from tests.properties.checks import Checks
 from tests.properties.ledger import Charge
 from tests.properties.promises import GRACE, RENEWS, Contract, Purchase
-from tests.properties.stage import Stage
+from tests.properties.stage import Disorder, Stage
 from tests.properties.tally import Tally
 
 CARS = st.integers(0, 1)
 ANY = st.integers(0, 5)
+LOST = st.sampled_from([0.0, 0.0, 0.5, 1.0])  # the share of webhooks that never come
 HOUR = 3600  # seconds
 SECOND = timedelta(seconds=1)
 PRICES = st.sampled_from([MONTHLY, YEARLY])
@@ -334,6 +335,13 @@ class Machine(RuleBasedStateMachine):
 
     # The clock.
 
+    @act(CLOCK, _going_on, which=ANY, after=st.sampled_from([3 * HOUR, 30 * HOUR, 80 * HOUR]))
+    def waits_for_charge(self, which: int, after: int) -> None:
+        """Time passes until the next charge was made, or failed and is tried again."""
+        due = self.acts.ledger.next_charge[_one(which, self._going_on())[1].id]
+        with self._doing("waits for a charge"):
+            self.stage.go_to(due + timedelta(seconds=after), self.checks.look)
+
     @act(CLOCK, _live, which=ANY, off=st.sampled_from(AROUND), grace=st.booleans())
     def waits_for_boundary(self, which: int, off: int, grace: bool) -> None:
         """Time passes until something ends: a second before, just then, around the charge."""
@@ -362,11 +370,12 @@ class Machine(RuleBasedStateMachine):
     def _held(self) -> bool:
         return self.stage.world.webhooks.held
 
-    @act(NETWORK, lambda self: not self._held())
-    def holds_webhooks(self) -> None:
-        """From now on webhooks wait."""
+    @act(NETWORK, lambda self: not self._held(), seed=ANY, times=st.integers(1, 2), lost=LOST)
+    def holds_webhooks(self, seed: int, times: int, lost: float) -> None:
+        """From now on webhooks wait; in the end they come out of order, twice, or not all."""
         with self._doing("webhooks wait"):
             self.stage.world.webhooks.hold()
+            self.stage.disorder = Disorder(seed, keep=1 - lost, times=times)
             self.checks.in_step = False
 
     def _waiting(self) -> bool:
@@ -382,7 +391,7 @@ class Machine(RuleBasedStateMachine):
     def shuffles_webhooks(self, seed: int, keep: float, times: int) -> None:
         """Webhooks that waited come out of order, perhaps not all, perhaps twice."""
         with self._doing("webhooks come in disorder", "twice" if times > 1 else ""):
-            self.stage.shuffle(seed, keep=keep, times=times)
+            self.stage.shuffle(Disorder(seed, keep, times))
 
     @act(NETWORK, _waiting)
     def lets_webhooks_flow(self) -> None:

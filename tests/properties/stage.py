@@ -10,6 +10,7 @@ import json
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -57,6 +58,15 @@ OUTAGE = timedelta(hours=6)
 HOUR = timedelta(minutes=65)  # longer than the product ever waits before it tries again
 
 
+@dataclass(frozen=True)
+class Disorder:
+    """How webhooks that waited come: how many of them, how often each, in which order."""
+
+    seed: int
+    keep: float = 1.0
+    times: int = 1
+
+
 class Stage:
     """The world of all sequences, and how to begin the next one in it."""
 
@@ -66,6 +76,7 @@ class Stage:
         self._tables = _tables()
         self.last_answer: Any = None
         self._back_at: datetime | None = None  # when an outage is over
+        self.disorder = Disorder(0)  # in which webhooks come that are held
         self.changes = 0  # at Stripe, so that nobody reads what has not changed
         world.sandbox.store.after_commit(self._changed)
         self._tell_only_what_is_handled()
@@ -165,7 +176,10 @@ class Stage:
     def heal(self, look: Callable[[], None]) -> None:
         """All is well again, and what was lost is looked for: the sweeps, then a repair."""
         self.mend()
-        self.world.webhooks.flow()
+        if self.world.webhooks.held:
+            self.shuffle(self.disorder)
+            self.world.webhooks.drop()
+            self.world.webhooks.flow()
         self.settle()
         self.go_to(self.now + HOUR, look)
         billing.tasks.catch_up()
@@ -182,11 +196,11 @@ class Stage:
             pass
         return [f"{each.kind}: {each.what} {each.detail}" for each in run.findings.all()]
 
-    def shuffle(self, seed: int, *, keep: float = 1.0, times: int = 1) -> None:
+    def shuffle(self, how: Disorder) -> None:
         """Deliver some of what waits, out of order and perhaps more than once."""
-        chance = random.Random(seed)
+        chance = random.Random(how.seed)
         waiting = [each["delivery"] for each in self.world.webhooks.waiting()]
-        chosen = [each for each in waiting if chance.random() < keep] * times
+        chosen = [each for each in waiting if chance.random() < how.keep] * how.times
         chance.shuffle(chosen)
         for delivery in chosen:
             self.world.webhooks.deliver_one(delivery)
