@@ -249,7 +249,7 @@ async def _answers(asked: Sequence[bytes]) -> list[check.Answer]:
 
 def _asked(car: Car) -> bytes:
     if not car.token:
-        car.token = credentials.issue(car.vehicle, int(clock.unix()) + 10 * YEAR)
+        car.token = credentials.issue(car.vehicle, int(clock.unix()) + 30 * YEAR)
     return f"Bearer {car.token}".encode()
 
 
