@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.contrib.contenttypes.management import create_contenttypes
+from django.db.models.signals import post_migrate
 
 from billing import clock
 from tests import running
@@ -48,6 +50,14 @@ def _clean_site() -> Iterator[None]:
     for url in django_settings.SITES.values():
         with redis.Redis.from_url(url) as site:
             site.flushdb()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup) -> None:
+    """Let a flush fill again only what it has emptied; see KEPT in tests.postgres.base."""
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(dispatch_uid="connectivity.staff.groups")
+    post_migrate.disconnect(create_contenttypes)
 
 
 @pytest.hookimpl(wrapper=True)
