@@ -1,15 +1,25 @@
 """What is sold: plans, their features, their prices, as frozen values parsed from a revision.
 
 Standard library only: it must never know a database, a clock or Stripe.
+
+# Note [Shares]
+A feature may be open to a share of the subjects only, in buckets of 10,000. A subject's bucket
+follows from its id and the feature's salt by SHA-256, so that nobody has to store or to draw it:
+PostgreSQL, a car's maker and we come to the same. A subject has the feature if its bucket is below
+the share: to raise the share adds subjects and takes it from none. Another salt deals the buckets
+anew, so that the same subjects are not the first each time.
 """
 
 import functools
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 STANDARD = "standard"
+BUCKETS = 10_000
 
 
 class CatalogInvalid(ValueError):
@@ -21,16 +31,33 @@ class Feature:
     """Something a car can do with a plan.
 
     `requires` is a list of alternatives that must all be met: a subject has the feature if it has
-    at least one trait of each group.
+    at least one trait of each group. `share` and `salt`: see Note [Shares].
     """
 
     code: str
     name: str
     requires: tuple[frozenset[str], ...] = ()
+    share: int = BUCKETS
+    salt: str = ""
 
     def fits(self, traits: frozenset[str]) -> bool:
-        """Whether a subject with these traits can have the feature."""
+        """Whether a subject with these traits can have the feature, be it in the share or not."""
         return all(group & traits for group in self.requires)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether no share holds it back."""
+        return self.share >= BUCKETS
+
+    def reaches(self, subject_id: UUID) -> bool:
+        """Whether a subject is in the share that the feature is open to."""
+        return self.is_out or bucket(self.salt, subject_id) < self.share
+
+
+def bucket(salt: str, subject_id: UUID) -> int:
+    """Which of the 10,000 buckets of this salt a subject falls into, for ever."""
+    drawn = hashlib.sha256(salt.encode() + b":" + subject_id.bytes).digest()
+    return int.from_bytes(drawn[:4], "big") % BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +73,26 @@ class Plan:
         """Small: what is remembered of a plan is looked up at every check."""
         return hash((self.code, self.rank))
 
-    def features_for(self, traits: frozenset[str]) -> tuple[Feature, ...]:
-        """The plan's features that a subject with these traits can have, in the plan's order."""
-        return tuple(feature for feature in self.features if feature.fits(traits))
+    def features_for(self, traits: frozenset[str], subject_id: UUID) -> tuple[Feature, ...]:
+        """The plan's features that a subject with these traits has, in the plan's order."""
+        return tuple(
+            each for each in self.features if each.fits(traits) and each.reaches(subject_id)
+        )
+
+    def codes_for(self, traits: frozenset[str], subject_id: UUID) -> tuple[str, ...]:
+        """The codes of these features; only where a share is open does it matter who it is."""
+        codes, opening = self._codes(traits)
+        if not opening:
+            return codes
+        closed = {each.code for each in opening if not each.reaches(subject_id)}
+        return tuple(code for code in codes if code not in closed) if closed else codes
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019 -- bounded; there are few plans and few traits
-    def codes_for(self, traits: frozenset[str]) -> tuple[str, ...]:
-        """The codes of these features."""
-        return tuple(feature.code for feature in self.features_for(traits))
+    def _codes(self, traits: frozenset[str]) -> tuple[tuple[str, ...], tuple[Feature, ...]]:
+        """The codes of what fits these traits, and those of the features that have a share."""
+        fitting = [each for each in self.features if each.fits(traits)]
+        opening = tuple(each for each in fitting if not each.is_out)
+        return tuple(each.code for each in fitting), opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +148,14 @@ def _by(values: Iterable[Any], key: str) -> Mapping[str, Any]:
 
 
 def _feature(entry: Mapping[str, Any]) -> Feature:
+    share, salt = entry.get("share", BUCKETS), entry.get("salt", entry["code"])
+    if type(share) is not int or not 0 <= share <= BUCKETS or not isinstance(salt, str):
+        raise CatalogInvalid(
+            f"The share of {entry['code']!r} is to be a whole number from 0 to {BUCKETS}, "
+            "its salt a text."
+        )
     requires = tuple(frozenset(group) for group in entry.get("requires", ()))
-    return Feature(code=entry["code"], name=entry["name"], requires=requires)
+    return Feature(entry["code"], entry["name"], requires, share, salt)
 
 
 def _plan(rank: int, entry: Mapping[str, Any], features: Mapping[str, Feature]) -> Plan:

@@ -1,11 +1,13 @@
 """The rule: from the facts of a subject to what it may do now.
 
 Pure and total: standard library only, no clock, no input or output. It must never know who asks.
+Who it is about matters to shares alone: see Note [Shares] in billing.catalog.
 Instants are Unix seconds, as whole numbers; intervals are half-open.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from billing.catalog import STANDARD, Catalog, Plan
 
@@ -35,16 +37,20 @@ class Entitlement(NamedTuple):
 
 
 def resolve(
-    grants: Sequence[Grant], catalog: Catalog, traits: frozenset[str], now: int
+    grants: Sequence[Grant],
+    catalog: Catalog,
+    traits: frozenset[str],
+    subject_id: UUID,
+    now: int,
 ) -> Entitlement:
-    """Return what a subject with these grants and traits is entitled to at `now`.
+    """Return what this subject with these grants and traits is entitled to at `now`.
 
     The plan is the highest that any grant gives; the features are those of all that is granted, so
     that nothing which came with the car is lost by buying more. The reason is the source of the
     grant that carries the plan the longest.
     """
     carried = [
-        (plan, plan.codes_for(traits), grant)
+        (plan, plan.codes_for(traits, subject_id), grant)
         for grant in grants
         if (plan := catalog.plan(grant.plan)) is not None
     ]

@@ -93,7 +93,7 @@ def entitlement(subject_id: UUID, traits: frozenset[str], *, now: datetime) -> E
     """The verdict, straight from the rows."""
     found = facts([subject_id])
     grants = found[subject_id].grants if found else ()
-    return resolve(grants, catalog(), traits, int(now.timestamp()))
+    return resolve(grants, catalog(), traits, subject_id, int(now.timestamp()))
 
 
 def offers(*, currency: str = "usd") -> list[Price]:
@@ -102,10 +102,10 @@ def offers(*, currency: str = "usd") -> list[Price]:
     return sorted(sold, key=lambda price: price.unit_amount)
 
 
-def features_for(traits: frozenset[str]) -> tuple[Feature, ...]:
-    """What Premium adds for a subject with these traits."""
+def features_for(traits: frozenset[str], subject_id: UUID) -> tuple[Feature, ...]:
+    """What Premium adds for this subject, which has these traits."""
     plan = catalog().plan(PREMIUM)
-    return plan.features_for(traits) if plan else ()
+    return plan.features_for(traits, subject_id) if plan else ()
 
 
 def history(subject_id: UUID) -> QuerySet[DomainEvent]:

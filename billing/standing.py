@@ -86,7 +86,7 @@ def standings(subject_ids: Iterable[UUID], *, payer: Any, now: datetime) -> dict
     found = {}
     for subject_id in ids:
         grants = facts[subject_id].grants if subject_id in facts else ()
-        verdict = resolve(grants, sold, frozenset(), int(now.timestamp()))
+        verdict = resolve(grants, sold, frozenset(), subject_id, int(now.timestamp()))
         found[subject_id] = Standing(
             plan=verdict.plan,
             reason=verdict.reason,

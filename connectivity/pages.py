@@ -19,7 +19,7 @@ def landing(request: HttpRequest) -> HttpResponse:
     """Say in one screen what Premium adds, what Standard keeps, and the price."""
     offers = {price.interval: words.offer(price) for price in queries.offers()}
     premium = queries.catalog().plan(queries.PREMIUM)
-    features = words.gains(premium.features) if premium else []
+    features = words.gains(each for each in premium.features if each.is_out) if premium else []
     return render(request, "landing.html", {"offers": offers, "features": features})
 
 

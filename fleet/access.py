@@ -70,10 +70,10 @@ class Checked(NamedTuple):
         )
 
     def _claim(self, grant: Grant) -> dict[str, Any]:
-        plan = self.catalog.plan(grant.plan)
+        plan, snapshot = self.catalog.plan(grant.plan), self.snapshot
         return {
             "plan": grant.plan,
-            "features": plan.codes_for(self.snapshot.traits) if plan else (),
+            "features": plan.codes_for(snapshot.traits, snapshot.vehicle_id) if plan else (),
             "from": grant.starts_at,
             "until": grant.ends_at,
         }
@@ -81,7 +81,7 @@ class Checked(NamedTuple):
 
 def check(snapshot: Snapshot, catalog: Catalog, *, now: int) -> Checked:
     """Return what follows from these facts at `now`."""
-    entitlement = resolve(snapshot.grants, catalog, snapshot.traits, now)
+    entitlement = resolve(snapshot.grants, catalog, snapshot.traits, snapshot.vehicle_id, now)
     return Checked(snapshot, catalog, entitlement, now)
 
 

@@ -56,7 +56,7 @@ def car_lines(
     told = _deliveries(cars)
     return {
         car.id: _of_owner(
-            _line(car, told[car.id], facts[car.id], _Rule(sold, car.traits), now=now),
+            _line(car, told[car.id], facts[car.id], _Rule(sold, car.traits, car.id), now=now),
             owned_since.get(car.id),
         )
         for car in cars
@@ -77,10 +77,11 @@ class _Rule:
 
     sold: Catalog
     traits: frozenset[str]
+    car_id: UUID
 
     def plan(self, grants: Sequence[Grant], at: datetime) -> str:
         """The plan that these grants give at an instant."""
-        return resolve(grants, self.sold, self.traits, int(at.timestamp())).plan
+        return resolve(grants, self.sold, self.traits, self.car_id, int(at.timestamp())).plan
 
     def since(self, grants: Sequence[Grant], at: datetime) -> datetime | None:
         """When time alone brought the plan of that instant about; None if it never did."""

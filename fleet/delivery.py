@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing import queries, subjects
+from billing.catalog import Catalog
 from billing.entitlements import resolve
 from fleet import pace, rows, snapshots
 from fleet.models import Delivery, DomainEvent, Report, Vehicle
@@ -147,13 +148,17 @@ def _open(fresh: Sequence[Snapshot], *, now: datetime) -> None:
                 version=snapshot.version,
                 reference=_reference(),
                 grants=[[g.plan, g.starts_at, g.ends_at, g.source] for g in snapshot.grants],
-                plan=resolve(snapshot.grants, sold, snapshot.traits, instant).plan,
+                plan=_plan(snapshot, sold, instant),
                 changed_at=now,
             )
             for snapshot in fresh
         ),
         ignore_conflicts=True,
     )
+
+
+def _plan(snapshot: Snapshot, sold: Catalog, instant: int) -> str:
+    return resolve(snapshot.grants, sold, snapshot.traits, snapshot.vehicle_id, instant).plan
 
 
 def _mark_sent(fresh: Sequence[Snapshot], *, now: datetime) -> None:

@@ -59,4 +59,4 @@ def _offers(entry: entries.Entry) -> list[words.Offer]:
 
 def _features(vehicle: Vehicle) -> tuple[Feature, ...]:
     """What Premium gives this very car: nothing where there is no modem to bring it."""
-    return queries.features_for(vehicle.traits) if vehicle.has_modem else ()
+    return queries.features_for(vehicle.traits, vehicle.id) if vehicle.has_modem else ()

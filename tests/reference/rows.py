@@ -69,7 +69,7 @@ def published() -> Catalog:
 
 def verdict(car: Facts, sold: Catalog, now: int) -> Entitlement:
     """The rule."""
-    return resolve(car.grants, sold, car.traits, now)
+    return resolve(car.grants, sold, car.traits, car.id, now)
 
 
 def etag(car: Facts, sold: Catalog, now: int) -> str:

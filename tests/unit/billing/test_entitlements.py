@@ -1,5 +1,7 @@
 """The rule, as a table at the exact instants."""
 
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ CATALOG = parse(
     revision=7,
 )
 CAR = frozenset({"hw:3", "in:US"})
+CAR_ID = UUID("01939b2e-8c3a-7d41-9c55-1f2e3d4c5b6a")
 
 
 def grant(plan: str, start: int, end: int | None, source: str = "subscription") -> Grant:
@@ -74,7 +77,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "grants", "now", "verdict"), CASES, ids=[c[0] for c in CASES])
 def test_the_verdict(name, grants, now, verdict) -> None:
-    assert resolve(grants, CATALOG, CAR, now) == verdict
+    assert resolve(grants, CATALOG, CAR, CAR_ID, now) == verdict
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_the_verdict(name, grants, now, verdict) -> None:
     ],
 )
 def test_a_feature_needs_a_trait_of_each_group(traits, features) -> None:
-    assert resolve([PAID], CATALOG, frozenset(traits), 150).features == features
+    assert resolve([PAID], CATALOG, frozenset(traits), CAR_ID, 150).features == features
 
 
 grants_of_any_kind = st.lists(
@@ -105,10 +108,10 @@ grants_of_any_kind = st.lists(
 
 @given(grants_of_any_kind, st.integers(-1, 51))
 def test_nothing_changes_before_the_instant_that_is_named(grants, now) -> None:
-    found = resolve(grants, CATALOG, CAR, now)
+    found = resolve(grants, CATALOG, CAR, CAR_ID, now)
     horizon = 60 if found.next_change_at is None else found.next_change_at
     for instant in range(now, horizon):
-        later = resolve(grants, CATALOG, CAR, instant)
+        later = resolve(grants, CATALOG, CAR, CAR_ID, instant)
         assert (later.plan, later.features, later.reason) == (
             found.plan,
             found.features,
@@ -116,7 +119,7 @@ def test_nothing_changes_before_the_instant_that_is_named(grants, now) -> None:
         )
     if found.next_change_at is not None:
         assert found.next_change_at > now
-        then = resolve(grants, CATALOG, CAR, found.next_change_at)
+        then = resolve(grants, CATALOG, CAR, CAR_ID, found.next_change_at)
         assert (then.plan, then.features, then.reason) != (found.plan, found.features, found.reason)
 
 
@@ -124,4 +127,6 @@ def test_nothing_changes_before_the_instant_that_is_named(grants, now) -> None:
 def test_the_order_of_the_facts_does_not_matter(grants, now, chance) -> None:
     shuffled = list(grants)
     chance.shuffle(shuffled)
-    assert resolve(shuffled, CATALOG, CAR, now) == resolve(grants, CATALOG, CAR, now)
+    assert resolve(shuffled, CATALOG, CAR, CAR_ID, now) == resolve(
+        grants, CATALOG, CAR, CAR_ID, now
+    )
