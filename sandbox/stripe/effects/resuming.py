@@ -15,13 +15,18 @@ _WAITED_SECONDS = 23 * 3600
 
 
 def begin(tx: Transaction, subscription: Body, given: dict[str, Any]) -> Collected:
-    """Resume at once where nothing is to be paid, and otherwise wait for the payment."""
+    """Resume at once where nothing is to be paid, and otherwise wait for the payment.
+
+    A trial that still runs goes on, and nothing is billed before it ends.
+    """
     customer = tx.get("customer", subscription["customer"])
-    anew = given.get("billing_cycle_anchor", {"type": "now"})["type"] == "now"
+    status = standing.status_once_paid(tx, subscription)
+    on_trial = status == "trialing"
+    anew = not on_trial and given.get("billing_cycle_anchor", {"type": "now"})["type"] == "now"
     behavior = given.get("proration_behavior", "create_prorations")
     changes = pausing.going_on(tx, subscription, anew=anew)
     becomes = {**subscription, **changes}
-    if not anew and behavior != "none":
+    if not anew and not on_trial and behavior != "none":
         _bill_the_rest(tx, subscription, becomes, customer, given.get("proration_date", tx.now))
     private = tx.private(subscription["id"])
     private["resumption"] = {"changes": changes}
@@ -29,7 +34,6 @@ def begin(tx: Transaction, subscription: Body, given: dict[str, Any]) -> Collect
     lines = invoicing.period_lines(tx, becomes, at=tx.now, trial=False) if anew else []
     waiting = invoicing.pending_items(tx, subscription["id"])
     if not lines and not (waiting and behavior == "always_invoice"):
-        status = standing.status_once_paid(tx, subscription)
         pausing.resume(tx, subscription, status=status)
         return Collected()
     invoice = make_invoice(tx, customer, becomes, lines, reason="subscription_update")

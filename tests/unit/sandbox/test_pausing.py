@@ -125,6 +125,23 @@ def test_the_paid_period_goes_on_where_the_anchor_is_unchanged(shop: Shop, clien
     assert client.v1.invoice_items.list().data == []
 
 
+def test_a_trial_that_still_runs_goes_on_and_nothing_is_billed_before_its_end(
+    shop: Shop, client: Client, time: Time
+):
+    subscription = shop.subscribe()
+    end = period(subscription)[1] + 60 * DAY
+    client.v1.subscriptions.update(
+        subscription.id, {"trial_end": end, "proration_behavior": "none"}
+    )
+    client.v1.subscriptions.pause(subscription.id)
+    resumed = client.v1.subscriptions.resume(subscription.id)
+    assert (resumed.status, resumed.trial_end, period(resumed)[1]) == ("trialing", end, end)
+    assert client.v1.invoice_items.list().data == []
+    paid = client.v1.invoices.list({"subscription": subscription.id}).data
+    assert sorted(each.amount_paid for each in paid) == [0, 1000]
+    assert time.state["next_due"] == end
+
+
 def test_the_api_begins_a_subscription(shop: Shop, client: Client, time: Time):
     card = other_card(shop)
     made = client.v1.subscriptions.create(
