@@ -108,6 +108,7 @@ class Fleet:
 
     def store(self, ground: Ground, site: str, numbers: Sequence[int]) -> None:
         """Write snapshots to a site with the product's own commands, many at once."""
+        delivery.publish_lease_schedule(site)
         delivery.publish_catalog(site)
         delivery.publish_pace(site)
         todo = iter(numbers)

@@ -16,6 +16,7 @@ from billing.entitlements import Entitlement, Grant, resolve
 from fleet import lease
 from fleet.loads import refresh_connection
 from fleet.packing import Snapshot
+from fleet.signing import BY_ENVIRONMENT, Schedule
 
 BELIEF = 30  # seconds for which "PostgreSQL is away" is believed before it is asked again
 ASKED = 2.0  # seconds for which PostgreSQL may think about it
@@ -29,12 +30,13 @@ class Checked(NamedTuple):
     catalog: Catalog
     entitlement: Entitlement
     now: int
+    schedule: Schedule
 
     @property
     def etag(self) -> str:
         """Names all that the document says: version, catalogue, lease epoch, horizon."""
         horizon = self.entitlement.next_change_at or 0
-        turn = lease.epoch(self.snapshot.vehicle_id, self.now)
+        turn = lease.epoch(self.snapshot.vehicle_id, self.now) + self.schedule.raised
         return f'"{self.snapshot.version}.{self.catalog.revision}.{turn}.{horizon}"'
 
     @property
@@ -44,7 +46,7 @@ class Checked(NamedTuple):
         return min(turn, self.entitlement.next_change_at or turn)
 
     def document(self, vin: str) -> dict[str, Any]:
-        """What the car is told (contract: Cars), freshly signed."""
+        """What the car is told (contract: Cars), freshly signed. Raises signing.NoKey."""
         until = self.entitlement.next_change_at
         return {
             "vehicle": str(self.snapshot.vehicle_id),
@@ -67,6 +69,7 @@ class Checked(NamedTuple):
             consents=self.snapshot.consents,
             grants=[self._claim(grant) for grant in self.snapshot.grants],
             now=self.now,
+            schedule=self.schedule,
         )
 
     def _claim(self, grant: Grant) -> dict[str, Any]:
@@ -79,10 +82,12 @@ class Checked(NamedTuple):
         }
 
 
-def check(snapshot: Snapshot, catalog: Catalog, *, now: int) -> Checked:
-    """Return what follows from these facts at `now`."""
+def check(
+    snapshot: Snapshot, catalog: Catalog, *, now: int, schedule: Schedule = BY_ENVIRONMENT
+) -> Checked:
+    """Return what follows from these facts at `now`; `schedule` is that of the keys of leases."""
     entitlement = resolve(snapshot.grants, catalog, snapshot.traits, snapshot.vehicle_id, now)
-    return Checked(snapshot, catalog, entitlement, now)
+    return Checked(snapshot, catalog, entitlement, now, schedule)
 
 
 async def can_sign_in(*, now: int) -> bool:

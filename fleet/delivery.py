@@ -15,7 +15,7 @@ from django.db.models import Q
 from billing import queries, subjects
 from billing.catalog import Catalog
 from billing.entitlements import resolve
-from fleet import pace, rows, snapshots
+from fleet import pace, rotation, rows, snapshots
 from fleet.models import Delivery, DomainEvent, Report, Vehicle
 from fleet.snapshots import Snapshot
 
@@ -63,6 +63,11 @@ def publish_catalog(site: str) -> None:
 def publish_pace(site: str) -> None:
     """Tell a site how often cars are to ask. Raises snapshots.SiteAway."""
     snapshots.write_pace(site, *pace.current())
+
+
+def publish_lease_schedule(site: str) -> None:
+    """Tell a site which key signs leases from when. Raises snapshots.SiteAway."""
+    snapshots.write_lease_schedule(site, *rotation.current())
 
 
 def resend(*, vehicle_id: UUID, reason: str, actor: Any, now: datetime) -> bool:

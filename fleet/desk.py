@@ -13,13 +13,14 @@ from django.conf import settings
 
 from billing import catalog as catalogue
 from billing.catalog import Catalog
-from fleet import pace, packing, snapshots, traits
+from fleet import pace, packing, signing, snapshots, traits
 from fleet.callers import Caller, Callers
 from fleet.limits import Counted, Limit
 from fleet.line import Round, Site, pack
 from fleet.loads import ForAll, Loads
 from fleet.packing import Snapshot
 from fleet.rounds import Rounds, for_all
+from fleet.signing import BY_ENVIRONMENT, Schedule
 
 log = structlog.get_logger()
 HOLD = 1.0  # seconds for which what the rows said of all cars is good while the site is away
@@ -48,10 +49,13 @@ def require_as_new(held: Held, snapshot: Snapshot, told: "Told") -> None:
 
 
 class Told:
-    """What holds for all cars: the catalogue, and how often each market's cars are to ask."""
+    """What holds for all cars: the catalogue, how often to ask in each market, the lease keys."""
 
-    def __init__(self, catalog: Catalog, seconds: dict[str, int]) -> None:
+    def __init__(
+        self, catalog: Catalog, seconds: dict[str, int], schedule: Schedule = BY_ENVIRONMENT
+    ) -> None:
         self.catalog = catalog
+        self.schedule = schedule
         self._seconds = seconds
         self._rings: dict[int, Iterator[bytes]] = {}
 
@@ -75,7 +79,7 @@ class Desk:
         self._car_limit = Limit(*settings.CAR_LIMIT)
         self._car_interval = self._car_limit.interval
         self._failures = Counted(Limit(*settings.FAILURE_LIMIT))
-        self._values: tuple[Any, Any] = (None, None)
+        self._values: tuple[Any, ...] = ()
         self._told: Told | None = None
         self._rows_told: Told | None = None
         self._rows_told_at = 0.0
@@ -160,7 +164,8 @@ class Desk:
         if noise or held is None or now > self._rows_told_at or held.catalog.revision < revision:
             found: ForAll = await self.loads.for_all(noise=noise)
             number, content = found.catalog
-            held = Told(catalogue.parse(content, revision=number), found.pace[1])
+            schedule = signing.parse(found.leases[1])
+            held = Told(catalogue.parse(content, revision=number), found.pace[1], schedule)
             self._rows_told, self._rows_told_at = held, self.site.loop.time() + HOLD
         return held
 
@@ -198,16 +203,21 @@ class Desk:
             return None, snapshots.key(vehicle_id.bytes)
 
 
-def _read(catalog: Any, seconds: Any) -> tuple[Told | None, bytes | None]:
-    """What these stored values say; without a catalogue nothing, and its key if it is noise."""
-    if catalog is None:
-        return None, None
+def _read(catalog: Any, seconds: Any, leases: Any) -> tuple[Told | None, bytes | None]:
+    """What these stored values say; nothing if one that we need is missing, its key if noise."""
+    where = snapshots.CATALOG
     try:
-        revision, content = snapshots.read_document(catalog)
-        return Told(catalogue.parse(content, revision=revision), _rules(seconds)), None
+        if catalog is not None:
+            revision, content = snapshots.read_document(catalog)
+            sold = catalogue.parse(content, revision=revision)
+        where = snapshots.LEASES
+        if catalog is None or leases is None:
+            return None, None
+        schedule = signing.parse(snapshots.read_document(leases)[1])
+        return Told(sold, _rules(seconds), schedule), None
     except (snapshots.Poisoned, ValueError, TypeError, AttributeError) as error:
-        log.warning("catalog_poisoned", error=str(error))
-        return None, snapshots.CATALOG
+        log.warning("document_poisoned", key=where.decode(), error=str(error))
+        return None, where
 
 
 def _rules(seconds: Any) -> dict[str, Any]:

@@ -6,18 +6,17 @@ A compact JWS (RFC 7515), Ed25519 (RFC 8037), whose `kid` is the key's thumbprin
 
 import base64
 import functools
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django.conf import settings
-from nacl.signing import SigningKey
+
+from fleet import signing
+from fleet.signing import BY_ENVIRONMENT, LIFETIME, Schedule
 
 EPOCH = 7 * 86_400  # seconds
-LIFETIME = 40 * 86_400  # seconds
 TYPE = "lease+jwt"
 
 
@@ -39,9 +38,13 @@ def sign(
     consents: Sequence[str],
     grants: Sequence[Mapping[str, Any]],
     now: int,
+    schedule: Schedule = BY_ENVIRONMENT,
 ) -> str:
-    """Return a lease from `now` on; `grants` are {plan, features, from, until} in Unix seconds."""
-    key, kid = _keys()[0]
+    """Return a lease from `now` on; `grants` are {plan, features, from, until} in Unix seconds.
+
+    Raises signing.NoKey.
+    """
+    key, kid = signing.signer(schedule, now=now)
     claims = {
         "iss": settings.VEHICLE_AUDIENCE,
         "sub": vin,
@@ -57,36 +60,10 @@ def sign(
     return (b"%s.%s" % (signed, _base64(key.sign(signed).signature))).decode()
 
 
-def jwks() -> dict[str, list[dict[str, str]]]:
+def jwks(schedule: Schedule = BY_ENVIRONMENT, *, now: int = 0) -> dict[str, list[dict[str, str]]]:
     """The public keys with which a car checks its leases (RFC 7517)."""
-    return {"keys": [_jwk(key) | {"kid": kid, "use": "sig"} for key, kid in _keys()]}
-
-
-def _keys() -> tuple[tuple[SigningKey, str], ...]:
-    return _parsed(tuple(settings.LEASE_SIGNING_KEYS))
-
-
-@functools.cache
-def _parsed(seeds: tuple[str, ...]) -> tuple[tuple[SigningKey, str], ...]:
-    keys = [SigningKey(_decoded(seed)) for seed in seeds]
-    return tuple((key, _thumbprint(_jwk(key))) for key in keys)
-
-
-def _jwk(key: SigningKey) -> dict[str, str]:
-    return {"crv": "Ed25519", "kty": "OKP", "x": _encoded(key.verify_key.encode())}
-
-
-def _thumbprint(jwk: dict[str, str]) -> str:
-    canonical = json.dumps(jwk, separators=(",", ":"), sort_keys=True)
-    return _encoded(hashlib.sha256(canonical.encode()).digest())
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _encoded(raw: bytes) -> str:
-    return _base64(raw).decode()
+    keys = signing.published(schedule, now=now)
+    return {"keys": [signing.jwk(x) | {"kid": kid, "use": "sig"} for kid, x in keys.items()]}
 
 
 def _base64(raw: bytes) -> bytes:

@@ -17,7 +17,7 @@ from django.db import Error as DatabaseFault
 from django.db import close_old_connections, connection
 
 from billing import queries
-from fleet import pace, rows, snapshots
+from fleet import pace, rotation, rows, snapshots
 from fleet.line import Round, Shared, Site
 from fleet.rows import Known
 from fleet.snapshots import Command
@@ -38,6 +38,7 @@ class ForAll(NamedTuple):
 
     catalog: tuple[int, Any]
     pace: tuple[int, dict[str, int]]
+    leases: tuple[int, dict[str, Any]]
 
 
 class _Want:
@@ -76,7 +77,7 @@ class Loads:
         return cast(Known | None, await self._wait(vehicle_id, noise))
 
     async def for_all(self, *, noise: bytes | None = None) -> ForAll:
-        """The catalogue and the pace as the rows have them. Raises NotNow."""
+        """The catalogue, the pace and the keys' schedule by the rows. Raises NotNow."""
         return cast(ForAll, await self._wait(None, noise))
 
     async def close(self) -> None:
@@ -175,11 +176,12 @@ def _read(vehicle_ids: Sequence[UUID]) -> tuple[dict[UUID | None, Any], list[Com
             known = rows.find(vehicle_ids)
             found: dict[UUID | None, Any] = {each.snapshot.vehicle_id: each for each in known}
             return found, snapshots.commands(each.snapshot for each in known)
-        every = ForAll(queries.catalog_document(), pace.current())
+        every = ForAll(queries.catalog_document(), pace.current(), rotation.current())
     except BaseException:
         refresh_connection()
         raise
     return {None: every}, [
+        *snapshots.document_commands(snapshots.LEASES, *every.leases),
         *snapshots.document_commands(snapshots.CATALOG, *every.catalog),
         *snapshots.document_commands(snapshots.PACE, *every.pace),
     ]

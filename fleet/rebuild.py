@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from billing import locks, queries
-from fleet import pace, rows, snapshots, traits
+from fleet import pace, rotation, rows, snapshots, traits
 from fleet.line import Round, Site
 from fleet.models import Vehicle
 from fleet.snapshots import Command, SiteAway, Snapshot
@@ -107,6 +107,7 @@ class _Writer:
         catalog, paces = queries.catalog_document(), pace.current()
         self._say(
             [
+                *snapshots.document_commands(snapshots.LEASES, *rotation.current()),
                 *snapshots.document_commands(snapshots.CATALOG, *catalog),
                 *snapshots.document_commands(snapshots.PACE, *paces),
                 ("SET", POINT, _written(point)),

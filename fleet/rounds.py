@@ -1,15 +1,16 @@
 """What cars ask in one loop turn goes to the site together, with what holds for all of them.
 
-Each round also reads the catalogue and the pace, so that both are of the same moment as the
-vehicles' facts and cost one question for all. It must never know what a value says.
+Each round also reads the catalogue, the pace and which key signs leases, so that all are of the
+same moment as the vehicles' facts and cost one question for all. It must never know what a value
+says.
 """
 
 from typing import Any
 
 from fleet.line import Round, Site, pack
-from fleet.snapshots import CATALOG, PACE
+from fleet.snapshots import CATALOG, LEASES, PACE
 
-_FOR_ALL = [pack("GET", key) for key in (CATALOG, PACE)]
+_FOR_ALL = [pack("GET", key) for key in (CATALOG, PACE, LEASES)]
 
 
 class Rounds:
@@ -36,10 +37,10 @@ class Rounds:
             self._site.send(round_)
 
 
-def for_all(round_: Round) -> tuple[Any, Any]:
-    """The stored catalogue and pace, as the round found them."""
-    catalog, pace = round_.replies[-2:]
-    return catalog, pace
+def for_all(round_: Round) -> tuple[Any, Any, Any]:
+    """The stored catalogue, pace and schedule of lease keys, as the round found them."""
+    catalog, pace, leases = round_.replies[-3:]
+    return catalog, pace, leases
 
 
 def get(key: bytes) -> bytes:

@@ -25,6 +25,7 @@ TIMEOUT = 1.0  # seconds
 VEHICLE = f"v{FORMAT}:".encode()
 CATALOG = f"catalog:{FORMAT}".encode()
 PACE = f"pace:{FORMAT}".encode()
+LEASES = f"leases:{FORMAT}".encode()
 TRAITS = f"traits:{FORMAT}".encode()
 # The first seven bytes are the version. What is no value of ours, of another type even, has none
 # and gives way: no value is as short as that, and no version is as large as noise makes it.
@@ -75,7 +76,7 @@ def decode(vehicle_id: UUID, value: bytes) -> Snapshot:
 
 
 def document(revision: int, content: Any) -> bytes:
-    """The value of the catalogue and of the pace: a revision, and what it says."""
+    """The value of what holds for all cars: a revision, and what it says."""
     return b"%d %s" % (revision, json.dumps(content, separators=(",", ":")).encode())
 
 
@@ -105,7 +106,7 @@ def commands(snapshots: Iterable[Snapshot]) -> list[Command]:
 
 
 def document_commands(where: bytes, revision: int, content: Any) -> list[Command]:
-    """What stores the catalogue or the pace, unless a newer one is there."""
+    """What stores one of what holds for all cars, unless a newer one is there."""
     put = _call(KEEP_NEWEST_DOCUMENT, where, document(revision, content))
     return [_load(KEEP_NEWEST_DOCUMENT), put]
 
@@ -123,6 +124,20 @@ def write_catalog(site: str, revision: int, content: dict[str, Any]) -> None:
 def write_pace(site: str, revision: int, seconds: dict[str, int]) -> None:
     """Store how often cars are to ask, unless a newer word is there. Raises SiteAway."""
     _tell(site, document_commands(PACE, revision, seconds))
+
+
+def write_lease_schedule(site: str, revision: int, content: dict[str, Any]) -> None:
+    """Store which key signs leases at a site, unless a newer word is there. Raises SiteAway."""
+    _tell(site, document_commands(LEASES, revision, content))
+
+
+def read_lease_schedule() -> dict[str, Any] | None:
+    """What this process's own site knows of that, if it does. Raises SiteAway, Poisoned."""
+    try:
+        value = _writer(settings.SITE).get(LEASES)
+    except redis.RedisError as error:
+        raise SiteAway(f"{settings.SITE}: {error}") from error
+    return dict(read_document(value)[1]) if isinstance(value, bytes) else None
 
 
 def ping(site: str | None = None) -> None:

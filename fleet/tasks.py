@@ -5,7 +5,7 @@ from celery import shared_task
 from django.conf import settings
 
 from billing import clock, locks, subjects
-from fleet import delivery, snapshots
+from fleet import delivery, rotation, snapshots
 from fleet.models import UsedAssertion
 
 log = structlog.get_logger()
@@ -39,10 +39,12 @@ def _tell(site: str) -> bool:
 
 @shared_task
 def sweep() -> None:
-    """Tell every site what no message has brought, which catalogue is published, and the pace."""
+    """Tell every site what no message has brought, and what holds for all cars."""
+    rotation.settle(now=clock.now())
     for site in settings.SITES:
         publish(site)
         try:
+            delivery.publish_lease_schedule(site)
             delivery.publish_catalog(site)
             delivery.publish_pace(site)
         except snapshots.SiteAway as error:

@@ -15,6 +15,7 @@ from fleet.credentials import TokenInvalid
 from fleet.desk import Behind, Desk, Held, Unknown, require_as_new
 from fleet.line import Round
 from fleet.loads import NotNow
+from fleet.signing import NoKey
 
 log = structlog.get_logger()
 # RFC 9110, section 8.8.3; If-None-Match compares weakly, so that W/ makes no difference.
@@ -98,6 +99,9 @@ async def _considered(
         return _unauthorized(desk, asked(), str(error))
     except Behind as error:
         return _later(asked(), "behind", str(error))
+    except NoKey as error:
+        log.critical("no_lease_key", error=str(error))
+        return _later(asked(), "not-now", LATER)
     except NotNow:
         return _later(asked(), "not-now", LATER)
 
@@ -109,7 +113,7 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     # Who is refused is to know that first: to come back would help nobody.
     credentials.compare(caller.generation, snapshot.generation, removed=snapshot.removed)
     require_as_new(held, snapshot, told)
-    found = access.check(snapshot, told.catalog, now=now)
+    found = access.check(snapshot, told.catalog, now=now, schedule=told.schedule)
     etag = found.etag.encode()
     caller.etag, caller.head = etag, NAME % etag
     caller.ring = told.ring(snapshot.traits)

@@ -1,7 +1,7 @@
 """The facts of cars: what each is, whose, what it was told and confirmed; decides nothing."""
 
 from fleet.models.delivery import Delivery, Report, UsedAssertion
-from fleet.models.journal import DomainEvent, Pace
+from fleet.models.journal import DomainEvent, LeaseSchedule, Pace
 from fleet.models.pairing import Claim, Pairing, PairingAttempt
 from fleet.models.vehicles import Ownership, TraitSet, Vehicle
 
@@ -9,6 +9,7 @@ __all__ = [
     "Claim",
     "Delivery",
     "DomainEvent",
+    "LeaseSchedule",
     "Ownership",
     "Pace",
     "Pairing",

@@ -35,6 +35,20 @@ class DomainEvent(models.Model):
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M:%S}"
 
 
+class LeaseSchedule(models.Model):
+    """Which key signs leases from when (see fleet.signing); a change is a new, higher revision."""
+
+    revision = models.BigIntegerField(primary_key=True)
+    content = models.JSONField(help_text="Public halves only; seeds are in the environment.")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ("-revision",)
+
+    def __str__(self) -> str:
+        return f"lease schedule {self.revision}"
+
+
 class Pace(models.Model):
     """How often cars are told to ask, as staff have set it; a change is a new, higher revision."""
 

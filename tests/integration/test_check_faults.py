@@ -29,6 +29,7 @@ def car() -> Car:
     made.sign_in()
     grants.give(gift(made), now=clock.now())
     tell()
+    delivery.publish_lease_schedule("local")
     delivery.publish_catalog("local")
     return made
 

@@ -40,6 +40,7 @@ def cars() -> list[Car]:
     for car in made:
         car.token = credentials.issue(car.vehicle, int(clock.unix()) + 3600)
     delivery.publish("local", now=clock.now())
+    delivery.publish_lease_schedule("local")
     delivery.publish_catalog("local")
     return made
 
@@ -97,7 +98,7 @@ def test_all_who_ask_in_one_turn_share_one_round(cars, site) -> None:
 
     at_a_desk(use)
     calls = site.info("commandstats")["cmdstat_get"]["calls"]
-    assert calls == len(cars) + 2, "each car, and once the catalogue and the pace"
+    assert calls == len(cars) + 3, "each car, and once the catalogue, the pace, the lease keys"
 
 
 def test_a_cold_site_costs_one_statement_for_all(cars, site) -> None:
@@ -106,9 +107,9 @@ def test_a_cold_site_costs_one_statement_for_all(cars, site) -> None:
     async def use(desk: Desk) -> None:
         assert await ask_all(desk, cars) == [200] * len(cars)
         assert len([sql for sql in said if "fleet_vehicle" in sql]) == 1
-        assert len(said) == 3, "vehicles, catalogue, pace"
+        assert len(said) == 4, "vehicles, catalogue, pace, lease keys"
         assert await ask_all(desk, cars) == [200] * len(cars)
-        assert len(said) == 3
+        assert len(said) == 4
 
     with statements() as said:
         at_a_desk(use)

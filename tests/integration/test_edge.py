@@ -38,6 +38,7 @@ def edge(django_db_setup, tmp_path_factory):
 def car() -> Car:
     made = make_car()
     made.sign_in()
+    delivery.publish_lease_schedule("local")
     delivery.publish_catalog("local")
     return made
 

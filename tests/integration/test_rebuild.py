@@ -17,7 +17,7 @@ from django.db.utils import OperationalError
 
 from billing import clock, grants
 from billing.models import Grant
-from fleet import pace, packing, rebuild, rows, snapshots, traits
+from fleet import pace, packing, rebuild, rotation, rows, snapshots, traits
 from fleet.models import Vehicle
 from fleet.rebuild import Point
 from fleet.snapshots import Snapshot
@@ -119,6 +119,7 @@ def test_an_empty_site_has_everything_afterwards(cars, site) -> None:
     assert stored(site, cars) == cars
     assert site.get(snapshots.CATALOG).startswith(b"1 ")
     assert snapshots.read_document(site.get(snapshots.PACE)) == pace.current()
+    assert snapshots.read_document(site.get(snapshots.LEASES)) == rotation.current()
     assert not site.exists(rebuild.POINT)
     assert run() == CARS, "the next one begins anew"
 
@@ -172,7 +173,7 @@ def test_it_asks_once_for_a_batch(cars, site, monkeypatch) -> None:
     with connection.execute_wrapper(count_others):
         run()
     assert len(batches) == 4 + 1, "the last one is empty"
-    assert len(others) == 4, "the lock, the catalogue, the pace, the lock again"
+    assert len(others) == 5, "the lock, the lease keys, the catalogue, the pace, the lock again"
 
 
 # Stopped, and gone on with

@@ -25,6 +25,7 @@ def test_what_the_rows_said_is_not_held_against_what_the_site_says(
     starts_at, ends_at = (datetime.fromtimestamp(BEGAN + at, UTC) for at in (-100, 10))
     gift = grants.Gift(vehicle.id, "premium", "trial", starts_at, ends_at)
     grants.give(gift, now=starts_at)
+    delivery.publish_lease_schedule("local")
     delivery.publish_catalog("local")
     now = BEGAN
     monkeypatch.setattr(clock, "unix", lambda: now)
