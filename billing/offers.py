@@ -1,42 +1,30 @@
-"""What is for sale: publishes the catalogue, and sees that Stripe knows its prices."""
+"""What is for sale: publishes what this version brings, and sees that Stripe knows its prices."""
 
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from django.db import transaction
 
-from billing import catalog, gateway
+from billing import catalog, gateway, revisions
 from billing.gateway import customers
-from billing.models import CatalogRevision, DomainEvent, StripePrice
+from billing.models import CatalogRevision, StripePrice
 
 SHIPPED = Path(__file__).parent / "catalog.json"
-
-
-def publish(document: dict[str, Any], *, now: datetime) -> catalog.Catalog:
-    """Publish a catalogue under the next number. Raises catalog.CatalogInvalid."""
-    with transaction.atomic():
-        last = CatalogRevision.objects.select_for_update(no_key=True).order_by("-revision").first()
-        revision = last.revision + 1 if last else 1
-        published = catalog.parse(document, revision=revision)
-        CatalogRevision.objects.create(revision=revision, document=document, published_at=now)
-        DomainEvent.objects.create(kind="catalog_published", at=now, data={"revision": revision})
-    return published
 
 
 def publish_first(*, now: datetime) -> None:
     """Publish what the repository sells, unless something was published before."""
     if not CatalogRevision.objects.exists():
-        publish(json.loads(SHIPPED.read_text()), now=now)
+        revisions.publish(json.loads(SHIPPED.read_text()), now=now)
 
 
 def publish_shipped(*, now: datetime) -> bool:
     """Publish what the repository sells, unless it was published before; whether it was not."""
     shipped = json.loads(SHIPPED.read_text())
-    if CatalogRevision.objects.filter(document=shipped).exists():
+    if revisions.was_published(shipped):
         return False
-    publish(shipped, now=now)
+    revisions.publish(shipped, now=now)
     return True
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing import offers, queries
+from billing import offers, queries, revisions
 from billing.models import CatalogRevision, Customer
 from tests.factories import Car, make_car
 from tests.journeys.browsing import card, letter, opens, sees_car
@@ -25,7 +25,7 @@ def raises_prices(journey: Journey, **amounts: int) -> None:
     document = copy.deepcopy(newest.document)
     for price in document["prices"]:
         price["unit_amount"] = amounts.get(price["lookup_key"], price["unit_amount"])
-    offers.publish(document, now=journey.now)
+    revisions.publish(document, now=journey.now)
     assert offers.sync(queries.catalog()) == list(amounts)
     journey.world.settle()
     journey.expect(events=[fact("catalog_published", revision=newest.revision + 1)])

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from billing import offers, queries
+from billing import offers, queries, revisions
 from billing.models import CatalogRevision, Intent, Invoice
 from tests.journeys.browsing import Visit, card, opens, sees_car, updates_card
 from tests.journeys.dashboard import Dashboard
@@ -76,7 +76,7 @@ def test_a_price_that_is_another_one_by_now_is_shown_anew(monthly: Journey) -> N
     for price in document["prices"]:
         if price["lookup_key"] == YEARLY:
             price["unit_amount"] = 15_000
-    offers.publish(document, now=monthly.now)
+    revisions.publish(document, now=monthly.now)
     offers.sync(queries.catalog())
     monthly.expect(events=["catalog_published"])
 

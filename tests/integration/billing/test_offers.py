@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing import clock, offers, queries
+from billing import clock, offers, queries, revisions
 from billing.models import CatalogRevision, StripePrice
 from tests.integration.billing.buying import MONTHLY
 from tests.integration.conftest import Stripe
@@ -32,7 +32,7 @@ def test_a_changed_price_is_a_new_one_and_the_old_keeps_its_plan(stripe: Stripe)
     document = json.loads(offers.SHIPPED.read_text())
     document["prices"][0]["unit_amount"] = 1200
     old = StripePrice.objects.get(lookup_key=MONTHLY)
-    sold = offers.publish(document, now=clock.now())
+    sold = revisions.publish(document, now=clock.now())
     assert offers.sync(sold) == [MONTHLY]
     new = StripePrice.objects.get(lookup_key=MONTHLY)
     old.refresh_from_db()
@@ -46,7 +46,7 @@ def test_a_changed_price_is_a_new_one_and_the_old_keeps_its_plan(stripe: Stripe)
 
 def test_publishing_counts_up(stripe: Stripe) -> None:
     document = json.loads(offers.SHIPPED.read_text())
-    assert offers.publish(document, now=clock.now()).revision == 2
+    assert revisions.publish(document, now=clock.now()).revision == 2
     assert queries.catalog().revision == 2
     offers.publish_first(now=clock.now())
     assert CatalogRevision.objects.count() == 2
@@ -66,12 +66,12 @@ def test_the_command_says_when_stripe_is_away(stripe: Stripe) -> None:
 def test_a_catalogue_that_comes_with_a_new_version_is_published_once(stripe: Stripe) -> None:
     older = {**queries.catalog_document()[1], "prices": []}
     CatalogRevision.objects.all().delete()
-    offers.publish(older, now=clock.now())
+    revisions.publish(older, now=clock.now())
 
     call_command("sync_catalog")
     assert len(queries.catalog().prices) == 6
     assert queries.catalog().revision == 2
 
-    offers.publish(older, now=clock.now())  # Somebody sells nothing, on purpose.
+    revisions.publish(older, now=clock.now())  # Somebody sells nothing, on purpose.
     call_command("sync_catalog")
     assert queries.catalog().revision == 3
