@@ -13,6 +13,7 @@ from sandbox.car import answers, protocol
 from sandbox.car import lease as leases
 from sandbox.car.answers import Answer, Kind, SetbackError
 from sandbox.car.conversation import Conversation
+from sandbox.car.holding import Holding
 from sandbox.car.notebook import Notebook
 from sandbox.car.storage import APPLIED, FAILED, Memory, Report, Storage, Switches
 from sandbox.car.timekeeping import CarClock, Seconds
@@ -57,10 +58,12 @@ class Car:
         chance: random.Random,
     ) -> None:
         self.vin = vin
+        self._issuer = audience  # The service goes by one name, as the reader and as the writer.
         self._storage = storage
         self._wire = wire
         self._chance = chance
         self._notebook = Notebook(storage, vin)
+        self._holding = Holding(self._notebook, audience)
         self._clock = CarClock(wall, offset=self.memory.clock_offset, floor=self.memory.clock_floor)
         self._edge = Conversation(
             self._notebook,
@@ -73,8 +76,6 @@ class Car:
         self._switches = Switches()
         self._pairing, self._check, self._report = Errand(), Errand(), Errand()
         self._keys = Errand(due=self.memory.jwks_fetched_at + _KEYS_GOOD_FOR)
-        self._lease: leases.Lease | None = None
-        self._lease_read_from = ("", 0.0)
         self._repeat_last_report()
 
     @property
@@ -124,8 +125,7 @@ class Car:
 
     def verdict(self) -> leases.Verdict:
         """What the car may do now by its lease alone, online or not."""
-        lease = self._good_lease()
-        return lease.verdict(self._clock.now()) if lease else leases.Verdict(leases.STANDARD, ())
+        return self._holding.verdict(self._clock.now())
 
     def _notice(self, switches: Switches) -> None:
         before, self._switches = self._switches, switches
@@ -179,7 +179,7 @@ class Car:
 
     async def _ask_what_it_may(self) -> None:
         # Without a lease that holds, "not modified" would leave the car with nothing.
-        etag = self.memory.etag if self._good_lease() else ""
+        etag = self.memory.etag if self._holding.good(self._clock.now()) else ""
         answer = await self._edge.ask_with_token(self._wire.check, etag)
         step = self._judge(answer)
         if isinstance(step, protocol.Refuse) and step.reason == leases.Reason.UNKNOWN_KEY:
@@ -190,7 +190,9 @@ class Car:
 
     def _judge(self, answer: Answer) -> protocol.Step:
         memory = self.memory
-        held = protocol.Held(self.vin, memory.version, memory.catalog, self._lease_keys())
+        held = protocol.Held(
+            self.vin, self._issuer, memory.version, memory.catalog, self._holding.keys()
+        )
         return protocol.on_check(answer, held, self._clock.now())
 
     def _take(self, step: protocol.Step) -> None:
@@ -255,34 +257,10 @@ class Car:
         jwks = answers.on_keys(await self._edge.ask(self._wire.keys))
         self._notebook.note(jwks=jwks, jwks_fetched_at=self._clock.now())
         self._keys.done(self._clock.now() + _KEYS_GOOD_FOR)
-        if self.memory.lease and self._signed_lease() is None:
+        if self.memory.lease and self._holding.signed() is None:
             # A key that is no longer published voids the leases under it.
             self._notebook.note(lease="", etag="")
             self._check.now()
-
-    def _lease_keys(self) -> leases.Keys:
-        return leases.parse_keys(self.memory.jwks)
-
-    def _good_lease(self) -> leases.Lease | None:
-        lease = self._signed_lease()
-        if lease is None:
-            return None
-        try:
-            lease.check_time(self._clock.now())
-        except leases.LeaseError:
-            return None
-        return lease
-
-    def _signed_lease(self) -> leases.Lease | None:
-        # A signature costs a tenth of a millisecond, so a lease is read once for a set of keys.
-        told = (self.memory.lease, self.memory.jwks_fetched_at)
-        if told != self._lease_read_from:
-            self._lease_read_from = told
-            try:
-                self._lease = leases.read(told[0], keys=self._lease_keys(), vin=self.vin)
-            except leases.LeaseError:
-                self._lease = None
-        return self._lease
 
     def _save(self) -> None:
         self._notebook.note(

@@ -3,6 +3,7 @@ know how the lease came, nor read a clock.
 """
 
 import enum
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ TYPE = "lease+jwt"
 ALGORITHM = "EdDSA"
 STANDARD = "standard"
 _MAX_CHARACTERS = 64_000
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 # The library would read the machine's clock; a car's time is another, so its claims are ours.
 _ONLY_THE_SIGNATURE: Options = {
     "verify_exp": False,
@@ -42,6 +44,7 @@ class Reason(enum.StrEnum):
     SIGNATURE = "lease_signature"
     CLAIMS = "lease_claims"
     OTHER_CAR = "lease_for_another_car"
+    OTHER_ISSUER = "lease_of_another_issuer"
     NOT_YET = "lease_not_yet_valid"
     EXPIRED = "lease_expired"
     OLDER_VERSION = "lease_older_version"
@@ -104,6 +107,11 @@ class Lease:
         if instant >= self.expires_at:
             raise LeaseError(Reason.EXPIRED, f"it ended at {self.expires_at:.0f}")
 
+    def check_issuer(self, issuer: str) -> None:
+        """Raises LeaseError if it is another's than that which the car was built to trust."""
+        if self.issuer != issuer:
+            raise LeaseError(Reason.OTHER_ISSUER, f"iss is {self.issuer}")
+
     def check_order(self, version: int, catalog: int) -> None:
         """Raises LeaseError if either number is lower than what the car already holds."""
         if self.version < version:
@@ -142,8 +150,8 @@ def parse_keys(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
 def read(token: str, *, keys: Keys, vin: str) -> Lease:
     """The lease in a compact JWS, once header, signature and owner are found right.
 
-    Raises LeaseError with the first rule that is broken. Time and order are the caller's next
-    questions.
+    Raises LeaseError with the first rule that is broken. Issuer, order and time are the caller's
+    next questions.
     """
     kid = _key_id(token)
     if kid not in keys:
@@ -167,6 +175,9 @@ def read(token: str, *, keys: Keys, vin: str) -> Lease:
 def _key_id(token: str) -> str:
     if len(token) > _MAX_CHARACTERS:
         raise LeaseError(Reason.MALFORMED, f"{len(token)} characters")
+    if not _COMPACT.fullmatch(token):
+        # The library passes over letters that do not belong there.
+        raise LeaseError(Reason.MALFORMED, "it is no compact JWS")
     try:
         header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError as error:
@@ -185,7 +196,7 @@ def _key_id(token: str) -> str:
 
 def _lease(kid: str, claims: Mapping[str, Any]) -> Lease:
     try:
-        return Lease(
+        lease = Lease(
             kid=kid,
             issuer=_name(claims["iss"]),
             version=_integer(claims["ver"]),
@@ -197,6 +208,9 @@ def _lease(kid: str, claims: Mapping[str, Any]) -> Lease:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise LeaseError(Reason.CLAIMS, repr(error)) from None
+    if lease.expires_at <= max(lease.issued_at, lease.not_before):
+        raise LeaseError(Reason.CLAIMS, "it ends before it begins")
+    return lease
 
 
 def _name(value: object) -> str:

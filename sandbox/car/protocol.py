@@ -43,6 +43,7 @@ class Held:
     """What a car already has when an answer arrives; a new one holds version 0 of everything."""
 
     vin: str
+    issuer: str
     version: int
     catalog: int
     keys: leases.Keys
@@ -123,6 +124,7 @@ def backoff(failures: int, at_least: float, chance: random.Random) -> float:
 
 def _check_lease(document: Document, held: Held, now: float) -> leases.Lease:
     lease = leases.read(document.lease, keys=held.keys, vin=held.vin)
+    lease.check_issuer(held.issuer)
     lease.check_order(held.version, held.catalog)
     if (lease.version, lease.catalog) != (document.version, document.catalog):
         raise leases.LeaseError(

@@ -14,6 +14,7 @@ from billing import catalog
 from billing.entitlements import Grant
 from fleet import access, lease
 from fleet.snapshots import Snapshot
+from tests.data import lease_vectors
 
 NOW = 1_795_000_000
 CAR = UUID("01920000-0000-7000-8000-0000000000ff")
@@ -106,6 +107,15 @@ def test_the_newest_key_signs_and_what_the_older_one_signed_is_still_good(settin
     assert jwt.get_unverified_header(sign())["kid"] == THUMBPRINT
     assert jwt.get_unverified_header(before)["kid"] != THUMBPRINT
     assert read(before)["ver"] == 17
+
+
+def test_the_good_lease_of_the_published_vectors_is_ours_to_the_letter(settings) -> None:
+    seed = lease_vectors.CURRENT.private.private_bytes_raw()
+    settings.LEASE_SIGNING_KEYS = [base64.urlsafe_b64encode(seed).rstrip(b"=").decode()]
+    grants = [lease_vectors.premium()]
+    facts = {"vin": lease_vectors.VIN, "version": 18, "catalog": 3, "consents": []}
+    assert lease.sign(**facts, grants=grants, now=lease_vectors.NOW) == lease_vectors.lease()
+    assert lease.jwks()["keys"] == [lease_vectors.CURRENT.jwk]
 
 
 def test_a_changed_lease_is_refused() -> None:

@@ -9,7 +9,7 @@ from sandbox.car import answers, protocol
 from sandbox.car import lease as leases
 from sandbox.car.answers import Answer, Kind, SetbackError
 from sandbox.car.protocol import Adopt, Held, Keep, Outdated, Refuse
-from tests.unit.car.edge_double import DAY, SigningKey, make_lease
+from tests.unit.car.edge_double import AUDIENCE, DAY, SigningKey, make_lease
 
 VIN = "5YJ3E1EA0KF000316"
 NOW = 1_795_335_600
@@ -29,7 +29,7 @@ def document(version: int = 1, catalog: int = 1, /, **changes: object) -> dict:
 
 
 def judge(given: Answer, version: int = 0, catalog: int = 0, now: float = NOW) -> protocol.Step:
-    return protocol.on_check(given, Held(VIN, version, catalog, KEYS), now)
+    return protocol.on_check(given, Held(VIN, AUDIENCE, version, catalog, KEYS), now)
 
 
 def test_not_modified_keeps():
