@@ -36,6 +36,12 @@ FACTS = """
         FROM billing_grant WHERE subject_id = billing_subject.id
     ) AS grants FROM billing_subject
 """
+# For whoever counts rows of its own: the ids of who has been granted a plan (parameters: the plan,
+# the instant twice).
+HOLDERS = """
+    SELECT subject_id FROM billing_grant
+    WHERE plan = %s AND starts_at <= %s AND (ends_at IS NULL OR ends_at > %s)
+"""
 
 
 @dataclass(frozen=True, slots=True)

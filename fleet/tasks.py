@@ -5,8 +5,8 @@ from celery import shared_task
 from django.conf import settings
 
 from billing import clock, locks, subjects
-from fleet import delivery, rotation, snapshots
-from fleet.models import UsedAssertion
+from fleet import delivery, progress, rotation, snapshots
+from fleet.models import Rollout, UsedAssertion
 
 log = structlog.get_logger()
 BATCHES = 100  # a task stays short; what is left over waits for the next sweep
@@ -49,6 +49,15 @@ def sweep() -> None:
             delivery.publish_pace(site)
         except snapshots.SiteAway as error:
             log.warning("site_away", site=site, error=str(error))
+
+
+@shared_task
+def count_rollout(rollout_id: int) -> None:
+    """Count how far a roll-out has come, unless somebody does, or just did."""
+    with locks.only_one("fleet.count_rollout") as mine:
+        rollout, now = Rollout.objects.get(pk=rollout_id), clock.now()
+        if mine and progress.is_due(rollout, now=now):
+            progress.count(rollout, now=now)
 
 
 @shared_task

@@ -52,6 +52,7 @@ class NamedAction:
 
     `effect` says before, and `run` does and says after; `run` raises one of `refusals`, whose
     message is shown, where it must not be done. Doing it twice has the effect of doing it once.
+    `initial` is what the form begins with, from the row.
     """
 
     slug: str
@@ -62,6 +63,7 @@ class NamedAction:
     form: type[ReasonForm] = ReasonForm
     refusals: tuple[type[Exception], ...] = ()
     available: Callable[[Any], bool] = lambda _: True
+    initial: Callable[[Any], dict[str, Any]] = lambda _: {}
 
 
 def links(model_admin: ModelAdmin, request: HttpRequest, row: Any) -> list[dict[str, str]]:  # type: ignore[type-arg]
@@ -111,7 +113,8 @@ class _Page:
             raise Http404
         if not (_may(request, self.action) and self.model_admin.has_view_permission(request, row)):
             raise PermissionDenied
-        form = self.action.form(request.POST if request.method == "POST" else None)
+        data = request.POST if request.method == "POST" else None
+        form = self.action.form(data, initial=self.action.initial(row))
         if form.is_valid() and self.action.available(row) and self._done(request, row, form):
             meta = self.model_admin.opts
             url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])

@@ -21,6 +21,7 @@ ACTIONS = (
     ("fleet", "vehicle", "retire_vehicle", "Can take a car out of service and put it back"),
     ("fleet", "claim", "decide_claim", "Can decide a claim"),
     ("fleet", "pace", "set_pace", "Can set how often cars ask"),
+    ("fleet", "rollout", "roll_out", "Can roll a feature out, halt it and take it back"),
     ("accounts", "user", "move_user", "Can move an account to a new email"),
 )
 MONEY = {
@@ -42,7 +43,7 @@ SEES = {
 DOES = {
     "Support": {"decide_claim", "move_user", "resend", *GIFTS},
     "Billing": {*MONEY, *GIFTS},
-    "Fleet": {"replace_key", "decide_claim", "resend", "retire_vehicle", "set_pace"},
+    "Fleet": {"replace_key", "decide_claim", "resend", "retire_vehicle", "set_pace", "roll_out"},
     "Auditor": set[str](),
 }
 

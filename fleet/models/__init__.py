@@ -3,6 +3,7 @@
 from fleet.models.delivery import Delivery, Report, UsedAssertion
 from fleet.models.journal import DomainEvent, LeaseSchedule, Pace
 from fleet.models.pairing import Claim, Pairing, PairingAttempt
+from fleet.models.rollouts import Rollout
 from fleet.models.vehicles import Ownership, TraitSet, Vehicle
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Pairing",
     "PairingAttempt",
     "Report",
+    "Rollout",
     "TraitSet",
     "UsedAssertion",
     "Vehicle",

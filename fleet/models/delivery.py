@@ -71,6 +71,11 @@ class Report(models.Model):
     at = models.DateTimeField(help_text="By the car's clock.")
     received_at = models.DateTimeField()
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["received_at"], condition=Q(applied=False), name="report_failed")
+        ]
+
     def __str__(self) -> str:
         return f"v{self.version} {'applied' if self.applied else 'failed'}"
 

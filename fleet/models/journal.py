@@ -7,6 +7,9 @@ from django.db.models import Q
 from billing import clock
 from fleet.models.vehicles import Vehicle
 
+# What happens to a feature that comes to the cars; such events are about no car.
+OF_ROLLOUTS = ("rollout_begun", "rollout_raised", "rollout_halted", "rollout_rolled_back")
+
 
 class DomainEvent(models.Model):
     """The audit trail of the fleet: what happened, to which car, by whom; rows are only added."""
@@ -28,6 +31,9 @@ class DomainEvent(models.Model):
             models.Index(fields=["vehicle", "at"], name="fleet_event_by_vehicle"),
             models.Index(
                 fields=["id"], condition=Q(noticed_at__isnull=True), name="fleet_event_unnoticed"
+            ),
+            models.Index(
+                fields=["id"], condition=Q(kind__in=OF_ROLLOUTS), name="fleet_event_of_rollout"
             ),
         ]
 

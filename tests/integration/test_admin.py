@@ -434,6 +434,7 @@ class TestGroups:
                 "fleet.resend",
                 "fleet.retire_vehicle",
                 "fleet.set_pace",
+                "fleet.roll_out",
             },
             "Auditor": set(),
         }
