@@ -112,9 +112,15 @@ def test_the_newest_key_signs_and_what_the_older_one_signed_is_still_good(settin
 def test_the_good_lease_of_the_published_vectors_is_ours_to_the_letter(settings) -> None:
     seed = lease_vectors.CURRENT.private.private_bytes_raw()
     settings.LEASE_SIGNING_KEYS = [base64.urlsafe_b64encode(seed).rstrip(b"=").decode()]
-    grants = [lease_vectors.premium()]
-    facts = {"vin": lease_vectors.VIN, "version": 18, "catalog": 3, "consents": []}
-    assert lease.sign(**facts, grants=grants, now=lease_vectors.NOW) == lease_vectors.lease()
+    ours = lease.sign(
+        vin=lease_vectors.VIN,
+        version=18,
+        catalog=3,
+        consents=[],
+        grants=[lease_vectors.premium()],
+        now=lease_vectors.NOW,
+    )
+    assert ours == lease_vectors.lease()
     assert lease.jwks()["keys"] == [lease_vectors.CURRENT.jwk]
 
 
