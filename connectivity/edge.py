@@ -25,7 +25,7 @@ _django = get_asgi_application()
 
 from billing import clock  # noqa: E402 -- Django is to be set up first
 from connectivity import guarded  # noqa: E402
-from fleet.api import check  # noqa: E402
+from fleet.api import check, holding  # noqa: E402
 from fleet.api.check import Answer, Asked  # noqa: E402
 from fleet.api.parsers import LARGEST, TooLarge  # noqa: E402
 from fleet.api.problems import problem  # noqa: E402
@@ -102,7 +102,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
 
 async def _check(scope: Message, send: Send) -> None:
     counter = _counter or _open()
-    authorization = tags = request_id = forwarded = b""
+    authorization = tags = request_id = forwarded = prefer = b""
     for name, value in scope["headers"]:
         if name == b"authorization":
             authorization = value
@@ -112,13 +112,27 @@ async def _check(scope: Message, send: Send) -> None:
             request_id = value
         elif name == FORWARDED:
             forwarded = value
+        elif name == b"prefer":
+            prefer = prefer + b"," + value if prefer else value
     request_id = _named(request_id)
+    seconds = holding.asked_for(prefer) if prefer else 0
 
     def asked() -> Asked:
         return Asked(scope["client"], forwarded, request_id)
 
     try:
-        answer = await check.answer(counter.desk, authorization, tags, asked, now=counter.now())
+        if seconds:
+            answer = await holding.answer(
+                counter.desk,
+                authorization,
+                tags,
+                asked,
+                seconds=seconds,
+                clock=clock.unix,
+                watch=lambda over: guarded.watch(send, over),
+            )
+        else:
+            answer = await check.answer(counter.desk, authorization, tags, asked, now=counter.now())
     except Exception:  # Whatever it is, a car meets a problem document and we meet the log.
         log.exception("check_failed", request_id=request_id.decode())
         answer = check.failed(asked())

@@ -7,6 +7,7 @@ know what is asked. A request that arrives whole, as all do, costs no timer here
 
 import asyncio
 import json
+from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
@@ -38,6 +39,7 @@ class Guarded(HttpToolsProtocol):
         self._taken = 0  # bytes of the present request, as far as it came in parts
         self._in_head = True
         self._timer: asyncio.TimerHandle | None = None
+        self.over: Callable[[], None] | None = None  # for who holds a request: see `watch`
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
@@ -48,6 +50,12 @@ class Guarded(HttpToolsProtocol):
         """Wait no more."""
         self._unset_timer()
         super().connection_lost(exc)
+        self._end()
+
+    def shutdown(self) -> None:
+        """The server is to end: what is held is to be answered now."""
+        super().shutdown()
+        self._end()
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -111,10 +119,26 @@ class Guarded(HttpToolsProtocol):
             self.transport.write(STATUS_LINE[status] + head.encode() + body)
         self.transport.close()
 
+    def _end(self) -> None:
+        over, self.over = self.over, None
+        if over is not None:
+            over()
+
     def _unset_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def watch(send: Any, over: Callable[[], None] | None) -> None:
+    """Call `over` once nobody waits for the answer any more, or the server is to end.
+
+    `send` is the one of an ASGI request; None ends it. On another server a hold ends with its time.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is RequestResponseCycle:
+        connection: Any = cycle.on_response
+        connection.__self__.over = over
 
 
 def tell(send: Any, status: int, head: bytes, body: bytes) -> bool:

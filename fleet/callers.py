@@ -17,7 +17,7 @@ class Caller:
     """A car that has shown a good token."""
 
     __slots__ = (
-        *("command", "etag", "expires_at", "full_at", "generation", "head"),
+        *("command", "etag", "expires_at", "full_at", "generation", "head", "may_wait"),
         *("ring", "since", "told", "until", "value", "vehicle_id", "vin"),
     )
 
@@ -38,6 +38,7 @@ class Caller:
         self.etag = b""
         self.head = b""
         self.ring: Iterator[bytes] = iter(())
+        self.may_wait = False
 
 
 class Callers:

@@ -21,6 +21,7 @@ from fleet.loads import ForAll, Loads
 from fleet.packing import Snapshot
 from fleet.rounds import Rounds, for_all
 from fleet.signing import BY_ENVIRONMENT, Schedule
+from fleet.waiting import Waiting
 
 log = structlog.get_logger()
 HOLD = 1.0  # seconds for which what the rows said of all cars is good while the site is away
@@ -67,6 +68,10 @@ class Told:
             self._rings[seconds] = cycle([b"poll-after: %d\r\n" % each for each in ways])
         return self._rings[seconds]
 
+    def lets_wait(self, labels: frozenset[str]) -> bool:
+        """Whether a car's request may be held: not where staff have slowed the cars down."""
+        return pace.seconds_for(self._seconds, labels) <= settings.POLL_SECONDS
+
 
 class Desk:
     """Where the cars of one event loop ask."""
@@ -76,6 +81,7 @@ class Desk:
         self.rounds = Rounds(self.site)
         self.loads = Loads(self.site)
         self.callers = Callers(settings.REMEMBERED_CARS)
+        self.waiting = Waiting(settings.SITES[settings.SITE])
         self._car_limit = Limit(*settings.CAR_LIMIT)
         self._car_interval = self._car_limit.interval
         self._failures = Counted(Limit(*settings.FAILURE_LIMIT))
@@ -143,6 +149,7 @@ class Desk:
 
     async def close(self) -> None:
         """Come to an end."""
+        await self.waiting.close()
         await self.loads.close()
         await self.site.close()
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -20,6 +20,7 @@ import structlog
 log = structlog.get_logger()
 TIMEOUT = 1.0  # seconds for a round, and for a connection
 PAUSE = 1.0  # seconds between two attempts to connect
+Command = tuple[bytes | str | int, ...]
 
 
 def pack(*words: bytes | str | int) -> bytes:
@@ -77,21 +78,38 @@ class Line(asyncio.Protocol):
         self._transport.write(b"".join(round_.commands))
 
     def data_received(self, data: bytes) -> None:
-        """Give each reply to the round that it is for."""
-        reader, waiting = self._reader, self._waiting
+        """Take what has come."""
         try:
-            reader.feed(data)
-            while waiting:
-                replies = waiting[0].replies
-                for _ in range(len(waiting[0].commands) - len(replies)):
-                    reply = reader.gets()
-                    if reply is False:
-                        return
-                    replies.append(reply)
-                waiting.popleft().end()
+            self._reader.feed(data)
+            self.hand_out()
         except hiredis.ProtocolError as error:
             log.warning("site_speaks_nonsense", error=str(error))
             self.close()
+
+    def hand_out(self) -> None:
+        """Give each reply to the round that it is for."""
+        reader, waiting = self._reader, self._waiting
+        while waiting:
+            replies = waiting[0].replies
+            for _ in range(len(waiting[0].commands) - len(replies)):
+                reply = reader.gets()
+                if reply is False:
+                    return
+                replies.append(reply)
+            waiting.popleft().end()
+
+    def replies(self) -> Iterator[Any]:
+        """What has come, one after the other, for whoever hands it out in another way."""
+        while (reply := self._reader.gets()) is not False:
+            yield reply
+
+    def take(self, reply: Any) -> None:
+        """Give the next round that waits this reply."""
+        if self._waiting:
+            round_ = self._waiting[0]
+            round_.replies.append(reply)
+            if len(round_.replies) == len(round_.commands):
+                self._waiting.popleft().end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait."""
@@ -109,11 +127,22 @@ class Line(asyncio.Protocol):
 
 
 class Site:
-    """The way to a Valkey, by its URL as redis-py takes it, for one event loop."""
+    """The way to a Valkey, by its URL as redis-py takes it, for one event loop.
 
-    def __init__(self, url: str) -> None:
+    `greeting` is what is said on each new connection, once it has let us in.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        line: Callable[["Site"], Line] = Line,
+        greeting: Sequence[Command] = (),
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self._url = url
+        self._new_line = line
+        self._greeting = greeting
         self._line: Line | None = None
         self._held: list[Round] = []
         self._connecting: asyncio.Task[None] | None = None
@@ -131,7 +160,7 @@ class Site:
         else:
             self._held.append(round_)
 
-    def ask(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> Round:
+    def ask(self, commands: Sequence[Command]) -> Round:
         """Send commands as a round of their own."""
         round_ = Round(self.loop, [pack(*command) for command in commands])
         self.send(round_)
@@ -182,14 +211,14 @@ class Site:
     async def _opened(self) -> Line:
         """A connection that has let us in and answers. Raises OSError, ValueError."""
         url = urlsplit(self._url)
-        line = Line(self)
+        line = self._new_line(self)
         if url.scheme == "unix":
             await self.loop.create_unix_connection(lambda: line, unquote(url.path))
         else:
             secure = ssl.create_default_context() if url.scheme == "rediss" else None
             where = url.hostname or "localhost", url.port or 6379
             await self.loop.create_connection(lambda: line, *where, ssl=secure)
-        greeting = Round(self.loop, [pack(*each) for each in _greeting(url)])
+        greeting = Round(self.loop, [pack(*each) for each in (*_greeting(url), *self._greeting)])
         line.send(greeting)
         await greeting.done
         refusal = next((each for each in greeting.replies if isinstance(each, Exception)), None)
@@ -199,9 +228,9 @@ class Site:
         return line
 
 
-def _greeting(url: Any) -> list[tuple[bytes | str | int, ...]]:
+def _greeting(url: Any) -> list[Command]:
     """What is to be said first on a connection to this address."""
-    said: list[tuple[bytes | str | int, ...]] = []
+    said: list[Command] = []
     if url.password:
         names = [unquote(url.username)] if url.username else []
         said.append(("AUTH", *names, unquote(url.password)))

@@ -16,7 +16,7 @@ from uuid import UUID
 import redis
 from django.conf import settings
 
-from fleet import packing, traits
+from fleet import packing, traits, wake
 from fleet.packing import Poisoned, Snapshot
 
 __all__ = ["Poisoned", "SiteAway", "Snapshot"]
@@ -112,8 +112,14 @@ def document_commands(where: bytes, revision: int, content: Any) -> list[Command
 
 
 def write(site: str, snapshots: Iterable[Snapshot]) -> None:
-    """Store snapshots at a site, each unless a newer one is there. Raises SiteAway."""
-    _tell(site, commands(snapshots))
+    """Store snapshots at a site, each unless a newer one is there, and wake the cars that wait.
+
+    Raises SiteAway.
+    """
+    these = list(snapshots)
+    if these:
+        told = wake.call(each.vehicle_id.bytes for each in these)
+        _tell(site, [*commands(these), told])
 
 
 def write_catalog(site: str, revision: int, content: dict[str, Any]) -> None:

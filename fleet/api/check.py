@@ -42,16 +42,25 @@ class Asked(NamedTuple):
 
 
 async def answer(
-    desk: Desk, authorization: bytes, tags: bytes, asked: Callable[[], Asked], *, now: int
+    desk: Desk,
+    authorization: bytes,
+    tags: bytes,
+    asked: Callable[[], Asked],
+    *,
+    now: int,
+    counted: bool = True,
 ) -> Answer:
-    """Answer `GET /vehicle/v1/entitlement` at `now`, in Unix seconds; by these two headers."""
+    """Answer `GET /vehicle/v1/entitlement` at `now`, in Unix seconds; by these two headers.
+
+    `counted` is False where this is not the car's own question, but the same one looked at again.
+    """
     caller = desk.callers.get(authorization)
     if caller is None or caller.expires_at <= now:
         try:
             caller = await _met(desk, authorization, now=now)
         except TokenInvalid as error:
             return _unauthorized(desk, asked(), str(error))
-    wait = desk.wait_for(caller)
+    wait = desk.wait_for(caller) if counted else 0
     if wait:
         return _too_often(asked(), wait)
     round_, place = desk.rounds.join(caller.command)
@@ -117,6 +126,7 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     etag = found.etag.encode()
     caller.etag, caller.head = etag, NAME % etag
     caller.ring = told.ring(snapshot.traits)
+    caller.may_wait = told.lets_wait(snapshot.traits)
     if vin is None and not reply.round.away:
         # It followed from the site's own words alone, so it will do so again.
         caller.value, caller.told = reply.round.replies[reply.place], told

@@ -210,7 +210,15 @@ class EntitlementView(APIView):
         operation_id="entitlement",
         # The check reads the token itself, without DRF, so that both servers of it are alike.
         auth=[{"vehicleToken": []}],  # type: ignore[list-item] # what OpenAPI wants is an object
-        parameters=[OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
+        parameters=[
+            OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER),
+            OpenApiParameter(
+                "Prefer",
+                str,
+                OpenApiParameter.HEADER,
+                description="`wait=N` (RFC 7240): hold a 304 for up to N seconds, at most 50.",
+            ),
+        ],
         responses={200: EntitlementAnswer, 304: None},
     )
     def get(self, request: Request) -> HttpResponse:
