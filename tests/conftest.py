@@ -11,6 +11,7 @@ import redis
 from django.conf import settings as django_settings
 from django.contrib.contenttypes.management import create_contenttypes
 from django.db.models.signals import post_migrate
+from stripe import HTTPClient
 
 from billing import clock
 from tests import running
@@ -58,6 +59,13 @@ def django_db_setup(django_db_setup) -> None:
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(dispatch_uid="connectivity.staff.groups")
     post_migrate.disconnect(create_contenttypes)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause_before_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a failed call to Stripe is followed by is tested, not how long it takes."""
+    for name in ("INITIAL_DELAY", "MAX_DELAY"):
+        monkeypatch.setattr(HTTPClient, name, 0.001)
 
 
 @pytest.hookimpl(wrapper=True)
