@@ -37,15 +37,27 @@ class RolloutAdmin(ReadOnlyAdmin):
     search_help_text = "Code of a feature"
     named_actions = (RAISE, HALT, ROLL_BACK)
     hidden = (
-        *("id", "audience", "share", "began_at", "changed_at", "salt"),
+        *("id", "feature", "name", "plan", "audience", "salt", "share", "state", "revision"),
+        *("began_at", "changed_at"),
         *("counted_at", "counted_revision", "counted_in"),
         *("able", "due", "applied", "failed", "failures"),
     )
-    readonly_fields = ("for_whom", "on_for")
+    readonly_fields = ("what", "for_whom", "on_for", "stands")
 
     def find(self, text: str) -> Iterable[Any]:
         """By its feature."""
         return Rollout.objects.filter(feature=text.lower()).values_list("pk", flat=True)
+
+    @admin.display(description="feature")
+    def what(self, row: Rollout) -> str:
+        """What joins which plan."""
+        return f"{row.name} ({row.feature}), which joins {row.plan}"
+
+    @admin.display(description="state")
+    def stands(self, row: Rollout) -> str:
+        """How it stands, and since when."""
+        since = f"{row.changed_at:%Y-%m-%d %H:%M} UTC"
+        return f"{row.get_state_display()}, by catalogue {row.revision} of {since}"
 
     @admin.display(description="for")
     def for_whom(self, row: Rollout) -> str:
@@ -154,6 +166,11 @@ def _failures(row: Rollout) -> list[tuple[str, str]]:
     return [(shown.page(cars[pk], masked(cars[pk].vin)), said[pk]) for pk in said if pk in cars]
 
 
+def _share(event: DomainEvent) -> int:
+    """The share from this step on."""
+    return 0 if event.kind == "rollout_rolled_back" else int(event.data["share"])
+
+
 def _history(row: Rollout) -> dict[str, Any]:
     """The steps that were taken, and their picture."""
     events = DomainEvent.objects.filter(kind__in=OF_ROLLOUTS, data__rollout=row.pk)
@@ -162,20 +179,13 @@ def _history(row: Rollout) -> dict[str, Any]:
         {
             "at": event.at,
             "what": STEPS[event.kind],
-            "share": rollouts.percent(event.data["share"]),
+            "share": rollouts.percent(_share(event)),
             "catalog": event.data["catalog"],
             "reason": event.data["reason"],
             "actor": event.actor,
         }
         for event in found
     ]
-    line = [
-        (
-            event.at,
-            STEPS[event.kind],
-            0.0 if event.kind == "rollout_rolled_back" else event.data["share"] / SHARES,
-        )
-        for event in found
-    ]
+    line = [(event.at, STEPS[event.kind], _share(event) / SHARES) for event in found]
     picture = pictures.stairs(line, now=clock.now()) if line else None
     return {"steps": steps[::-1], "stairs": picture}

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import clock, grants, queries
-from fleet import rollouts, tasks
+from fleet import rollouts, tasks, traits
 from fleet.admin import pictures
 from fleet.models import DomainEvent, Rollout
 from tests import staffed
@@ -20,6 +20,12 @@ from tests.factories import Car, make_car
 pytestmark = pytest.mark.django_db
 REASON = "Agreed with the maps team, ticket 4711."
 BEGIN = "/admin/fleet/rollout/begin/"
+
+
+@pytest.fixture(autouse=True)
+def _new_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows that a process remembers of another test are gone with it."""
+    monkeypatch.setattr(traits, "_numbers", {})
 
 
 @pytest.fixture
