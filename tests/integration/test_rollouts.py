@@ -1,7 +1,10 @@
 """A new feature comes to the cars: for a share, for more, halted, taken back; through the edge."""
 
+import hashlib
 import json
+import random
 import threading
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -388,3 +391,75 @@ def test_a_count_is_good_for_twenty_times_as_long_as_it_took(now) -> None:
     assert progress.is_due(rollout, now=now + timedelta(seconds=5))
     rollout.revision = 3
     assert progress.is_due(rollout, now=now)
+
+
+# In any order
+
+
+class Draft:
+    """What a roll-out should be, by a few words; its bucket by statements of its own."""
+
+    def __init__(self, salt: str, share: int) -> None:
+        self.salt, self.share = salt, share
+
+    def holds(self, subject_id: UUID) -> bool:
+        drawn = hashlib.sha256(self.salt.encode() + b":" + subject_id.bytes).hexdigest()
+        return int(drawn[:8], 16) % 10_000 < self.share
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_done_in_whatever_order_each_car_has_what_it_should(seed: int) -> None:
+    dice = random.Random(seed)
+    ids = [UUID(int=dice.getrandbits(128)) for _ in range(300)]
+    drafts: dict[str, Draft] = {}
+    held: dict[str, set[UUID]] = {}
+    met: Counter[str] = Counter()
+    for number in range(100):
+        code = dice.choice(("summon", "sentry", "dashcam"))
+        act = dice.choice(("begin", "raise", "raise", "halt", "roll back", "ship"))
+        before = queries.catalog().revision
+        try:
+            _act(act, code, drafts, dice, number)
+        except (
+            revisions.FeatureIsThere,
+            rollouts.WrongShare,
+            rollouts.Over,
+            Rollout.DoesNotExist,
+        ):
+            met[f"{act} refused"] += 1
+            assert queries.catalog().revision == before
+            continue
+        met[act] += 1
+        sold = queries.catalog()
+        assert sold.revision == before + 1
+        for each in ("summon", "sentry", "dashcam"):
+            mine = {one for one in ids if each in sold.plans["premium"].codes_for(TRAITS, one)}
+            draft = drafts.get(each)
+            assert mine == ({one for one in ids if draft.holds(one)} if draft else set())
+            assert not draft or mine >= held.get(each, set()), "a raise takes from nobody"
+            held[each] = mine
+    assert {"begin", "raise", "halt", "roll back", "ship", "begin refused"} <= set(met)
+
+
+TRAITS = frozenset({"hardware:mcu3"})
+
+
+def _act(act: str, code: str, drafts: dict[str, Draft], dice: random.Random, number: int) -> None:
+    at = clock.now() + timedelta(seconds=number)
+    share = dice.choice((1, 100, 1_000, 2_500, 5_000, 7_500))
+    if act == "ship":
+        revisions.publish(shipped(prices=[] if number % 2 else shipped()["prices"]), now=at)
+        return
+    if act == "begin":
+        drafts[code] = Draft(begin(feature=code, share=share, now=at).salt, share)
+        return
+    rollout = Rollout.objects.exclude(state="rolled_back").get(feature=code)
+    common: dict[str, Any] = {"rollout_id": rollout.pk, "seen": rollout.revision, "reason": REASON}
+    if act == "raise":
+        rollouts.raise_share(**common, share=share, actor=None, now=at)
+        drafts[code].share = share
+    elif act == "halt":
+        rollouts.halt(**common, actor=None, now=at)
+    else:
+        rollouts.roll_back(**common, actor=None, now=at)
+        del drafts[code]

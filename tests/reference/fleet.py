@@ -24,7 +24,9 @@ PLANS = ("premium", "premium", "premium", "basic", "ultra", "of yesterday", "of 
 MARKETS, MODELS = ("US", "DE", "NO"), ("model_s", "model_3", "model_y")
 SHAPES = ("past", "running", "future", "open", "open future", "empty")
 FORMER = 7  # the catalogue's revision before this one
-# Some features take the right unit, market or model; one takes two of these.
+# Some features take the right unit, market or model; one takes two of these. Two are being rolled
+# out, to shares of 10,000: one to whoever has the plan, one to the right unit only.
+SHARES = {"sentry": 4_000, "summon": 100}
 CATALOG: dict[str, Any] = {
     "features": [
         {"code": "traffic", "name": "Traffic"},
@@ -32,11 +34,18 @@ CATALOG: dict[str, Any] = {
         {"code": "video", "name": "Video", "requires": [["hardware:mcu2", "hardware:mcu3"]]},
         {"code": "camera", "name": "C", "requires": [["hardware:mcu3"], ["model:model_s"]]},
         {"code": "music", "name": "Music"},
+        {"code": "sentry", "name": "Sentry", "share": SHARES["sentry"], "salt": "sentry@1"},
+        {
+            "code": "summon",
+            "name": "Summon",
+            "requires": [["hardware:mcu3"]],
+            "share": SHARES["summon"],
+        },
     ],
     "plans": [
         {"code": "basic", "name": "Basic", "features": ["traffic", "music"]},
-        {"code": "premium", "name": "Premium", "features": ["traffic", "maps", "video"]},
-        {"code": "ultra", "name": "Ultra", "features": ["traffic", "maps", "camera"]},
+        {"code": "premium", "name": "Premium", "features": ["traffic", "maps", "video", "sentry"]},
+        {"code": "ultra", "name": "Ultra", "features": ["traffic", "maps", "camera", "summon"]},
     ],
     "prices": [],
 }

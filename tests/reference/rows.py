@@ -12,6 +12,10 @@ from billing.catalog import Catalog
 from billing.entitlements import Entitlement, Grant, resolve
 
 WEEK = 7 * 86_400
+_BUCKET = (
+    "('x' || left(encode(sha256('{}:'::bytea || uuid_send(id)), 'hex'), 8))::bit(32)::bigint"
+    " % 10000"
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Facts:
     removed: bool
     traits: frozenset[str]
     grants: tuple[Grant, ...]
+    # Which of 10,000 it falls into, by roll-out; PostgreSQL has drawn it, not the product.
+    buckets: dict[str, int]
 
     def former(self) -> "Facts":
         """What a site knows that was not told of the last change."""
@@ -50,10 +56,11 @@ def facts() -> dict[UUID, Facts]:
             removed=row[3] is not None,
             traits=frozenset({f"model:{row[4]}", f"hardware:{row[5]}", f"market:{row[6]}"}),
             grants=tuple(grants.get(row[0], ())),
+            buckets={"sentry": row[7], "summon": row[8]},
         )
         for row in _rows(
-            "SELECT id, vin, credential_generation, removed_at, model, hardware, market "
-            "FROM fleet_vehicle"
+            "SELECT id, vin, credential_generation, removed_at, model, hardware, market, "  # noqa: S608
+            f"{_BUCKET.format('sentry@1')}, {_BUCKET.format('summon')} FROM fleet_vehicle"
         )
     }
 

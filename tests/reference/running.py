@@ -242,6 +242,17 @@ class Asker:
             "valid_until": until,
         }
         self._hold_lease(facts, text, verdict.features)
+        self._hold_shares(facts, verdict.features)
+
+    def _hold_shares(self, facts: Facts, features: tuple[str, ...]) -> None:
+        """Who is in a share has the feature with its plan, and nobody else; not by our own rule."""
+        for code, plan in (("sentry", "premium"), ("summon", "ultra")):
+            inside = facts.buckets[code] < fleet.SHARES[code]
+            fits = code == "sentry" or "hardware:mcu3" in facts.traits
+            granted = any(each.plan == plan and each.covers(self.now) for each in facts.grants)
+            assert (code in features) == (inside and fits and granted)
+            if fits and granted:
+                self.tally.counts[f"share of {code}: {'in' if inside else 'out'}"] += 1
 
     def _hold_lease(self, facts: Facts, text: str, features: tuple[str, ...]) -> None:
         """The lease is ours, and a car that reads it by the contract comes to the same verdict."""
@@ -304,5 +315,6 @@ def expected_kinds() -> set[str]:
         *(f"granted: {plan}, by {source}" for plan in plans for source in fleet.SOURCES),
         *(f"plan: {p}, by {s}" for p in ("basic", "premium", "ultra") for s in fleet.SOURCES),
         "plan: standard, by none",
+        *(f"share of {code}: {where}" for code in fleet.SHARES for where in ("in", "out")),
         *(f"answered {status}" for status in (200, 304, 401, 503)),
     }
