@@ -8,6 +8,7 @@ from django.db.models import Count, Min
 
 from billing import queries
 from connectivity.notices.models import Notice
+from fleet import rotation
 from fleet.models import Delivery
 
 PATIENCE = timedelta(minutes=1)
@@ -23,6 +24,9 @@ WHAT_TO_DO = {
     "outbox": f"{_WORKERS} and that each site's Redis answers. Cars learn of changes when it does.",
     "deliveries": f"{_WORKERS} and that each site's Redis answers. Cars learn of changes when it "
     "does.",
+    "lease_keys": "This process lacks the seed of the newest lease key. Put it into "
+    "LEASE_SIGNING_KEYS and restart it: seven days after that key has begun to sign, this process "
+    "signs no lease at all.",
     "mails": f"{_WORKERS} and that the mail server answers; then look at the errors of the "
     "notices that wait.",
 }
@@ -47,7 +51,7 @@ class Stall:
 def stalls(now: datetime) -> list[Stall]:
     """What waits for longer than a minute: inbox, intents, outbox, deliveries, mails.
 
-    And what is parked, however long: nothing but people moves it.
+    And what only people move, however long: what is parked, and a missing seed.
     """
     waiting = [(each.what, each.count, each.oldest_at) for each in queries.backlog(now)]
     limit = now - PATIENCE
@@ -55,6 +59,8 @@ def stalls(now: datetime) -> list[Stall]:
     unsent = Notice.objects.filter(sent_at=None, created_at__lte=limit)
     waiting += _counted("deliveries", pending, "changed_at")
     waiting += _counted("mails", unsent, "created_at")
+    if since := rotation.lacking():
+        waiting.append(("lease_keys", 1, since))
     return [
         Stall(what, count, int((now - oldest).total_seconds()), WHAT_TO_DO[what])
         for what, count, oldest in waiting

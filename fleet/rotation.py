@@ -37,6 +37,13 @@ def schedule() -> Schedule:
     return signing.parse(current()[1])
 
 
+def lacking() -> datetime | None:
+    """Since when the schedule names a newest key whose seed this process does not have."""
+    row = LeaseSchedule.objects.order_by("-revision").first()
+    keys = signing.parse(row.content).keys if row else ()
+    return row.at if row and keys and keys[-1].kid not in signing.seeds() else None
+
+
 def settle(*, now: datetime) -> bool:
     """Schedule the environment's key where the schedule names none that this process has.
 

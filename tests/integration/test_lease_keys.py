@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from jwt.types import Options
 
 from billing import clock
+from connectivity.stalls import stalls
 from fleet import lease, rotation, signing, snapshots, tasks
 from fleet.models import DomainEvent, LeaseSchedule
 from tests.factories import Car, body, call, make_car
@@ -164,6 +165,18 @@ def test_deployed_in_any_order_no_edge_gives_a_lease_that_another_one_voids(
                 environment(*asked_edge)
                 assert by in published(names)
         moving_clock.advance(days=1)
+
+
+def test_a_process_that_lacks_the_coming_key_is_degraded_in_time(names, car, environment) -> None:
+    environment(B, A)
+    rotation.rotate(now=clock.now())
+    assert stalls(clock.now()) == []
+    environment(A)
+    [stall] = stalls(clock.now())
+    assert stall.what == "lease_keys"
+    assert "LEASE_SIGNING_KEYS" in stall.what_to_do
+    environment(B)
+    assert stalls(clock.now()) == []
 
 
 def test_an_edge_without_any_key_that_may_sign_says_so(
