@@ -16,14 +16,15 @@ PREFIX = "connectivity-"
 def socket_directory(data_dir: Path, name: str, socket: str) -> Path:
     """Return a directory, 0700, in which a socket of that file name has a short enough path.
 
-    That is `run/NAME` in the data directory or, where its path is too long, a fresh one among the
-    temporary files. `run/NAME.elsewhere` then says which, so that the next start finds it.
+    That is `run/NAME` in the data directory or, where its path is too long or has a comma, with
+    which PostgreSQL separates directories, a fresh one among the temporary files. Then
+    `run/NAME.elsewhere` says which, so that the next start finds it.
     """
     run = data_dir / "run"
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_socket_directory(data_dir, name)
     directory = run / name
-    if len(os.fsencode(directory / socket)) > LONGEST:
+    if len(os.fsencode(directory / socket)) > LONGEST or "," in str(directory):
         directory = Path(tempfile.mkdtemp(prefix=PREFIX))
         _note(data_dir, name).write_text(str(directory))
     directory.mkdir(mode=0o700, exist_ok=True)
