@@ -99,6 +99,8 @@ class Programs:
             "SANDBOX_WEBHOOK_URL": f"http://localhost:{self.ports.web}/billing/webhook/",
             "SANDBOX_WEBHOOK_SECRET": self.effective["STRIPE_WEBHOOK_SECRETS"].split(",")[0],
             "CAR_DATA_DIR": str(sandbox / "car"),
+            # A request that is held does not notice when somebody moves the clock.
+            "CAR_WAIT": "2",
             "EDGE_URL": f"http://localhost:{self.ports.edge}",
         }
 

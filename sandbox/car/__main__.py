@@ -20,7 +20,8 @@ A fleet against a running system:
   python -m sandbox.car --count 1000
 
 Environment: CAR_DATA_DIR (var/sandbox/car), EDGE_URL (http://localhost:8001), VEHICLE_AUDIENCE
-(premium-connectivity), CLOCK_FILE (var/clock).
+(premium-connectivity), CLOCK_FILE (var/clock), CAR_WAIT (50: seconds for which the demo car has
+its checks held).
 """
 
 

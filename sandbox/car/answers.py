@@ -57,6 +57,11 @@ class Answer:
         return _seconds(self.headers.get("poll-after"), DEFAULT_POLL_AFTER)
 
     @property
+    def was_held(self) -> bool:
+        """Whether the edge has held the request, as it was asked to (RFC 7240)."""
+        return "wait" in self.headers.get("preference-applied", "")
+
+    @property
     def retry_after(self) -> float:
         """Seconds that `Retry-After` asks for, as a number or a date; 0 where it is absent."""
         value = self.headers.get("retry-after")

@@ -2,17 +2,18 @@
 never know how many other cars there are, nor how its screen looks.
 """
 
+import asyncio
 import dataclasses
 import datetime as dt
 import math
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from sandbox.car import answers, protocol
 from sandbox.car import lease as leases
 from sandbox.car.answers import Answer, Kind, SetbackError
 from sandbox.car.conversation import Conversation
+from sandbox.car.errand import Errand
 from sandbox.car.holding import Holding
 from sandbox.car.notebook import Notebook
 from sandbox.car.storage import APPLIED, FAILED, Memory, Report, Storage, Switches
@@ -22,25 +23,8 @@ from sandbox.car.wire import Wire
 _KEYS_GOOD_FOR = 86_400.0
 
 
-@dataclass
-class Errand:
-    """Something that a car repeats: when it is due, and how often it failed in a row."""
-
-    due: float = 0.0
-    failures: int = 0
-
-    def now(self) -> None:
-        """Makes it due at once, forgetting earlier failures."""
-        self.due, self.failures = 0.0, 0
-
-    def done(self, next_due: float = 0.0) -> None:
-        """Puts it off as planned."""
-        self.due, self.failures = next_due, 0
-
-    def put_off(self, now: float, setback: SetbackError, chance: random.Random) -> None:
-        """Puts it off after a failure, longer each time, never less than the edge asked."""
-        self.failures += 1
-        self.due = now + protocol.backoff(self.failures, setback.at_least, chance)
+class HungUpError(Exception):
+    """The car itself has given up a request that the edge held."""
 
 
 class Car:
@@ -56,8 +40,12 @@ class Car:
         wire: Wire,
         wall: Seconds,
         chance: random.Random,
+        patience: int = 0,
     ) -> None:
+        """A car that is awake has the edge hold its checks for `patience` seconds."""
         self.vin = vin
+        self._patience = patience
+        self._asking: asyncio.Future[Answer] | None = None
         self._issuer = audience  # The service goes by one name, as the reader and as the writer.
         self._storage = storage
         self._wire = wire
@@ -123,6 +111,12 @@ class Car:
         """Whether somebody has used the car's switches since it last looked."""
         return self._storage.switches(self.vin) != self._switches
 
+    def hang_up(self) -> None:
+        """Wait no longer for the edge: somebody wants something of the car."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.cancel()
+
     def verdict(self) -> leases.Verdict:
         """What the car may do now by its lease alone, online or not."""
         return self._holding.verdict(self._clock.now())
@@ -180,13 +174,34 @@ class Car:
     async def _ask_what_it_may(self) -> None:
         # Without a lease that holds, "not modified" would leave the car with nothing.
         etag = self.memory.etag if self._holding.good(self._clock.now()) else ""
-        answer = await self._edge.ask_with_token(self._wire.check, etag)
+        try:
+            answer = await self._asked(etag)
+        except HungUpError:
+            self._check.now()
+            return
         step = self._judge(answer)
         if isinstance(step, protocol.Refuse) and step.reason == leases.Reason.UNKNOWN_KEY:
             await self._fetch_keys_or_wait(answer.poll_after)
             step = self._judge(answer)
         self._take(step)
-        self._check.done(self._clock.now() + answer.poll_after)
+        settled = isinstance(step, protocol.Keep | protocol.Adopt)
+        again = 0.0 if settled and answer.was_held else answer.poll_after
+        self._check.done(self._clock.now() + again)
+
+    async def _asked(self, etag: str) -> Answer:
+        """The edge's answer, which it may hold while the car has nothing else to do."""
+        busy = not etag or self._wants_code() or self._owed_report()
+        wait = 0 if busy else self._patience
+        asking = asyncio.ensure_future(self._edge.ask_with_token(self._wire.check, etag, wait))
+        self._asking = asking if wait else None
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            if self._asking is None and wait:
+                raise HungUpError from None
+            raise
+        finally:
+            self._asking = None
 
     def _judge(self, answer: Answer) -> protocol.Step:
         memory = self.memory

@@ -6,6 +6,7 @@ from pathlib import Path
 
 DEFAULT_DATA_DIR = "var/sandbox/car"
 DEFAULT_EDGE_URL = "http://localhost:8001"
+DEFAULT_PATIENCE = 50  # seconds for which a car that is awake has its checks held
 DEFAULT_AUDIENCE = "premium-connectivity"
 
 
@@ -17,6 +18,7 @@ class Config:
     edge_url: str
     audience: str
     clock_file: Path
+    patience: int = DEFAULT_PATIENCE
 
 
 def from_environment(environ: Mapping[str, str]) -> Config:
@@ -27,6 +29,7 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         edge_url=(environ.get("EDGE_URL") or DEFAULT_EDGE_URL).rstrip("/"),
         audience=environ.get("VEHICLE_AUDIENCE") or DEFAULT_AUDIENCE,
         clock_file=clock_file(data_dir, environ),
+        patience=int(environ.get("CAR_WAIT") or DEFAULT_PATIENCE),
     )
 
 

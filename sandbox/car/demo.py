@@ -34,6 +34,7 @@ async def run(config: Config) -> None:
                 wire=wire,
                 wall=Clock(config.clock_file).now,
                 chance=random.Random(),
+                patience=config.patience,
             )
             await run_until_stopped([_drive(car), _beat(storage, vin)])
     finally:
@@ -45,13 +46,22 @@ async def run(config: Config) -> None:
 async def _drive(car: Car) -> None:
     said = ""
     while True:
-        await car.turn()
+        await _turn(car)
         line = headline(car)
         if line != said:
             print(f"car {car.vin}: {line}", flush=True)
             said = line
         while not car.is_called() and car.rest() > 0:  # noqa: ASYNC110 - the buttons are in another process
             await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _turn(car: Car) -> None:
+    """A turn, which is not to be waited out once somebody has used a button."""
+    turn = asyncio.ensure_future(car.turn())
+    while not (await asyncio.wait({turn}, timeout=_LOOK_EVERY))[0]:
+        if car.is_called():
+            car.hang_up()
+    await turn
 
 
 async def _beat(storage: Storage, vin: str) -> None:

@@ -11,7 +11,8 @@ import aiohttp
 from sandbox.car.answers import Answer, Kind, SetbackError
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
+_SECONDS = 10
+_TIMEOUT = aiohttp.ClientTimeout(total=_SECONDS, connect=5)
 _LARGEST_BODY = 1_000_000
 
 Tally = Callable[[str, int | None, float], None]
@@ -56,12 +57,19 @@ class Wire:
         """Asks for a code that the owner can type in."""
         return await self._call("pairing", "POST", "/pairing", headers=_bearer(token))
 
-    async def check(self, token: str, etag: str) -> Answer:
-        """Asks what this car may do, if that differs from the document with this ETag."""
+    async def check(self, token: str, etag: str, wait: int = 0) -> Answer:
+        """Asks what this car may do, if that differs from the document with this ETag.
+
+        Until it does the edge may hold the request, for so many seconds at the most.
+        """
         headers = _bearer(token)
         if etag:
             headers["If-None-Match"] = etag
-        return await self._call("check", "GET", "/entitlement", headers=headers)
+        if not wait:
+            return await self._call("check", "GET", "/entitlement", headers=headers)
+        headers["Prefer"] = f"wait={wait}"
+        patience = aiohttp.ClientTimeout(total=_SECONDS + wait, connect=5)
+        return await self._call("check", "GET", "/entitlement", headers=headers, timeout=patience)
 
     async def report(self, token: str, report: Mapping[str, Any]) -> Answer:
         """Says what this car did with a document."""

@@ -32,7 +32,7 @@ class Road:
         self._private = private
         self.car = self.start()
 
-    def start(self) -> Car:
+    def start(self, patience: int = 0) -> Car:
         """A car that is switched on, with what its storage remembers."""
         self.car = Car(
             VIN,
@@ -42,6 +42,7 @@ class Road:
             wire=self._wire,
             wall=lambda: time.time() + self.skew,
             chance=random.Random(7),
+            patience=patience,
         )
         return self.car
 

@@ -82,6 +82,9 @@ class EdgeDouble:
         self.conditions: list[str | None] = []
         self.meanwhile: dict[str, Callable[[], None]] = {}  # What happens during a call.
         self.refusals: dict[str, list[web.Response]] = {}
+        self.holds = False
+        self.released = asyncio.Event()  # Lets the requests go that are held.
+        self.waits: list[str | None] = []
         self.url = ""
 
     def now(self) -> float:
@@ -166,6 +169,10 @@ class EdgeDouble:
         etag = f'"{self.version}.{self.catalog}.0.0"'
         headers = {"ETag": etag, "Poll-After": self.poll_after}
         if condition == etag:
+            self.waits.append(request.headers.get("Prefer"))
+            if self.holds and self.waits[-1]:
+                headers["Preference-Applied"] = self.waits[-1]
+                await asyncio.wait_for(self.released.wait(), 10)
             return web.Response(status=304, headers=headers)
         claims = {"ver": self.version, "cat": self.catalog, "grants": self.grants}
         lease = make_lease(self.signing, self.vin, self.now(), **(claims | self.lease_changes))
