@@ -256,8 +256,9 @@ def test_what_the_catalogue_has_already_is_not_begun() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_begin_at_once_both_come_into_the_catalogue() -> None:
-    go = threading.Barrier(2)
+def test_all_who_begin_at_once_come_into_the_catalogue() -> None:
+    names = [f"feature_{number}" for number in range(8)]
+    go = threading.Barrier(len(names))
 
     def one(feature: str) -> None:
         go.wait(10)
@@ -275,14 +276,14 @@ def test_two_who_begin_at_once_both_come_into_the_catalogue() -> None:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=one, args=(name,)) for name in ("summon", "sentry")]
+    threads = [threading.Thread(target=one, args=(name,)) for name in names]
     for each in threads:
         each.start()
     for each in threads:
         each.join(30)
     sold = queries.catalog()
-    assert sold.revision == 3
-    assert {"summon", "sentry"} <= {each.code for each in sold.plans["premium"].features}
+    assert sold.revision == 1 + len(names)
+    assert set(names) <= {each.code for each in sold.plans["premium"].features}
 
 
 # What else is published meanwhile
