@@ -36,7 +36,7 @@ _COUNTS = f"""
     FROM ({_CARS}) AS car
     LEFT JOIN fleet_report AS report ON report.vehicle_id = car.id AND report.catalog >= %s
     GROUP BY 1, 2
-"""  # noqa: S608
+"""  # noqa: S608 -- ours
 _FAILURES = f"""
     SELECT report.vehicle_id, report.reason
     FROM fleet_report AS report
@@ -44,7 +44,7 @@ _FAILURES = f"""
         SELECT FROM ({_CARS}) AS car WHERE car.id = report.vehicle_id AND car.due
     )
     ORDER BY report.received_at DESC LIMIT {SHOWN}
-"""  # noqa: S608
+"""  # noqa: S608 -- ours
 
 
 def is_due(rollout: Rollout, *, now: datetime) -> bool:
@@ -83,7 +83,7 @@ def able(plan: str, audience: dict[str, list[str]], *, now: datetime) -> int:
     """How many cars would get a feature, were its share whole, that joined a plan for these."""
     wanted = Rollout(plan=plan, audience=audience, share=0, salt="")
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({_CARS}) AS car", _parameters(wanted, now))  # noqa: S608
+        cursor.execute(f"SELECT count(*) FROM ({_CARS}) AS car", _parameters(wanted, now))  # noqa: S608 -- ours
         [found] = cursor.fetchone()
     return int(found)
 

@@ -59,7 +59,7 @@ def facts() -> dict[UUID, Facts]:
             buckets={"sentry": row[7], "summon": row[8]},
         )
         for row in _rows(
-            "SELECT id, vin, credential_generation, removed_at, model, hardware, market, "  # noqa: S608
+            "SELECT id, vin, credential_generation, removed_at, model, hardware, market, "  # noqa: S608 -- ours
             f"{_BUCKET.format('sentry@1')}, {_BUCKET.format('summon')} FROM fleet_vehicle"
         )
     }
