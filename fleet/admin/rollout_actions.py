@@ -122,9 +122,10 @@ def _of(able: int, share: int) -> int:
 
 
 def _counted(rollout: Rollout) -> Rollout:
-    """With numbers; counted here and now only if they never were since its last change."""
-    if rollout.counted_revision != rollout.revision:
-        progress.count(rollout, now=clock.now())
+    """With numbers that are not old: who decides by them waits the second that it takes."""
+    now = clock.now()
+    if progress.is_due(rollout, now=now):
+        progress.count(rollout, now=now)
     return rollout
 
 

@@ -5,17 +5,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
+from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import clock, grants, queries
+from billing.catalog import bucket
 from fleet import rollouts, tasks, traits
 from fleet.admin import pictures
 from fleet.models import DomainEvent, Rollout
 from tests import staffed
-from tests.factories import Car, make_car
+from tests.factories import Car, make_car, make_user
 
 pytestmark = pytest.mark.django_db
 REASON = "Agreed with the maps team, ticket 4711."
@@ -153,6 +156,25 @@ def test_it_is_raised_halted_and_rolled_back_by_buttons(fleet_staff: Client, car
     assert "/roll-back/" not in done, "there is no button for what is over"
 
 
+def test_a_press_is_ten_writes_at_most_with_all_that_staff_leave_behind(
+    fleet_staff: Client, car: Car
+) -> None:
+    rollout = begun(share=100)
+    page(fleet_staff, rollout, "raise")
+    with redis.Redis.from_url(django_settings.SITES["local"]) as site:
+        site.config_resetstat()
+        with CaptureQueriesContext(connection) as asked:
+            press(fleet_staff, rollout, "raise", share=5_000)
+            tasks.sweep()
+        stats = site.info("commandstats")
+    rows = [q["sql"] for q in asked if q["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+    tables = {sql.split('"')[1] for sql in rows}
+    assert {"billing_catalogrevision", "fleet_rollout", "fleet_domainevent"} < tables
+    values = sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("set", "hset"))
+    assert values >= 1
+    assert len(rows) + values <= 10, rows
+
+
 def test_the_later_of_two_members_of_staff_is_told(fleet_staff: Client) -> None:
     rollout = begun(share=100)
     begun_as_seen = rollout.revision
@@ -252,3 +274,25 @@ def test_the_stairs_go_up_at_the_instant_and_down_to_nothing(now) -> None:
     assert picture.line == "0,100 0,100 0,99 250,99 250,50 750,50 750,100 1000,100"
     assert [mark.kind for mark in picture.marks] == ["begun", "raised", "rolled back"]
     assert pictures.stairs(steps[:1], now=now).line == "0,100 0,100 0,99 1000,99"
+
+
+def test_an_owner_reads_of_it_where_the_car_has_it_and_the_public_once_all_have_it(
+    client: Client,
+) -> None:
+    owner = make_user()
+    car = make_car(owner)
+    rollout = begun(share=1, name="Summon <3")
+    mine = bucket(rollout.salt, car.vehicle.id)
+    client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    common: dict[str, Any] = {"reason": REASON, "actor": None, "now": clock.now()}
+
+    def read(path: str) -> bool:
+        return "Summon &lt;3" in client.get(path).content.decode()
+
+    for share in sorted({1, mine, mine + 1, 10_000} - {0}):
+        if share > rollout.share:
+            rollout = rollouts.raise_share(
+                rollout_id=rollout.pk, seen=rollout.revision, share=share, **common
+            )
+        assert read(f"/garage/{car.vehicle.id}/") == (mine < share)
+        assert read("/") == (share == 10_000)
