@@ -13,6 +13,7 @@ from django.db import connection
 
 from billing import queries
 from fleet.models import Rollout
+from fleet.models.rollouts import SHARES
 
 FRESH = 5.0  # seconds for which a count is good enough
 SPARED = 20  # A count that took a second is good for twenty.
@@ -23,7 +24,7 @@ _CARS = f"""
         'x' || encode(substring(
             sha256(convert_to(%s || ':', 'UTF8') || uuid_send(vehicle.id)) for 4
         ), 'hex')
-    )::bit(32)::bigint %% 10000 < %s AS due
+    )::bit(32)::bigint %% {SHARES} < %s AS due
     FROM fleet_vehicle AS vehicle
     WHERE removed_at IS NULL AND hardware <> 'none'
         AND (%s::text[] IS NULL OR market = ANY(%s))

@@ -5,7 +5,9 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-SHARES = 10_000  # The whole: a share of 100 is one car in a hundred.
+from billing.catalog import BUCKETS
+
+SHARES = BUCKETS  # The whole: a share of 100 is one car in a hundred.
 
 
 class Rollout(models.Model):
