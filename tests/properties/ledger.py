@@ -101,6 +101,7 @@ def _invoices(
             id=body["id"],
             made=_at(body["created"]),
             paid=body["status"] == "paid",
+            waits=body["status"] == "open",
             money=sum(charge.amount for charge in mine),
             refunded=sum(charge.refunded for charge in mine),
             bank=max((bank.get(charge.id, "") for charge in mine), default=""),

@@ -30,6 +30,7 @@ class Invoice:
     id: str
     made: datetime
     paid: bool
+    waits: bool  # to be paid
     money: int
     refunded: int
     bank: str  # "", "holds", "took"
@@ -108,7 +109,7 @@ def paid_spans(contract: Contract, *, at_least: int = 0) -> list[Span]:
     """The times that are paid, in the order in which they were billed; a trial for nothing too.
 
     A bank that took the money took the time; a credit gave back what it names, whether it stands on
-    a paid invoice or waits for one.
+    a paid invoice or waits for one, or on the one that has to be paid before a pause is over.
     """
     spans: list[Span] = []
     for invoice in sorted(contract.invoices, key=lambda each: each.made):
@@ -119,6 +120,9 @@ def paid_spans(contract: Contract, *, at_least: int = 0) -> list[Span]:
             continue
         spans = _without_credits(spans, invoice.lines)
         spans += [(line.starts, line.ends) for line in invoice.lines if line.amount >= at_least]
+    if contract.status == "paused":
+        for invoice in contract.invoices:
+            spans = _without_credits(spans, invoice.lines if invoice.waits else [])
     return _without_credits(spans, contract.waiting)
 
 
