@@ -14,11 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import redis
+import structlog
 from django.conf import settings
 
 from fleet import packing, traits, wake
 from fleet.packing import Poisoned, Snapshot
 
+log = structlog.get_logger()
 __all__ = ["Poisoned", "SiteAway", "Snapshot"]
 FORMAT = "2"  # In every key: another format is another key, and both can live side by side.
 TIMEOUT = 1.0  # seconds
@@ -114,12 +116,15 @@ def document_commands(where: bytes, revision: int, content: Any) -> list[Command
 def write(site: str, snapshots: Iterable[Snapshot]) -> None:
     """Store snapshots at a site, each unless a newer one is there, and wake the cars that wait.
 
-    Raises SiteAway.
+    Raises SiteAway. That the wake-up failed is no failure: the cars read when their wait is over.
     """
     these = list(snapshots)
     if these:
-        told = wake.call(each.vehicle_id.bytes for each in these)
-        _tell(site, [*commands(these), told])
+        _tell(site, commands(these))
+        try:
+            _tell(site, [wake.call(each.vehicle_id.bytes for each in these)])
+        except SiteAway as error:
+            log.warning("nobody_woken", error=str(error))
 
 
 def write_catalog(site: str, revision: int, content: dict[str, Any]) -> None:
