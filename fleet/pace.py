@@ -42,8 +42,10 @@ def change(
     if seconds is not None and not FASTEST <= seconds <= STOP:
         raise WrongPace(f"Give {FASTEST} to {STOP} seconds.")
     with transaction.atomic(durable=True):
-        # Two who change it at once would both go on from the same revision: the later one waits.
-        newest = Pace.objects.select_for_update(no_key=True).order_by("-revision").first()
+        # All wait for the oldest row, which is the same for all: who waited for the newest would
+        # go on from it, though it is no longer the newest.
+        Pace.objects.select_for_update(no_key=True).order_by("revision").first()
+        newest = Pace.objects.order_by("-revision").first()
         revision, rules = (newest.revision, dict(newest.seconds)) if newest else (0, {})
         rules.pop(market, None)
         if seconds is not None:

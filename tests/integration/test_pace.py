@@ -1,10 +1,12 @@
 """The pace: staff slow cars down or stop them, and no car is told anything else about itself."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -49,6 +51,20 @@ def near(seconds: int) -> object:
 def post(client: Client, row: Pace, **form: object):
     url = reverse("admin:fleet_pace_set", args=[row.pk])
     return client.post(url, {"reason": REASON, **form}, follow=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_who_change_it_at_once_are_heard() -> None:
+    markets = ("DE", "FR", "NL", "NO", "US", "*")
+    user = make_user()
+
+    def change_one(market: str) -> None:
+        pace.change(market=market, seconds=900, reason=REASON, actor=user, now=clock.now())
+        connection.close()
+
+    with ThreadPoolExecutor(len(markets)) as pool:
+        list(pool.map(change_one, markets))
+    assert pace.current() == (1 + len(markets), dict.fromkeys(markets, 900))
 
 
 def test_a_market_is_slowed_and_the_others_go_on() -> None:
