@@ -20,6 +20,7 @@ class Posted:
     """What came of it: seconds from question to answer, and what was not answered 200."""
 
     took: list[float] = field(default_factory=list)
+    sent: dict[bytes, float] = field(default_factory=dict)  # when each was first sent
     refused: list[str] = field(default_factory=list)
     groups: int = 0
     seconds: float = 0.0
@@ -84,6 +85,7 @@ class Line:
         """Send one event, again if the connection was gone."""
         for again in itertools.count():
             began = time.monotonic()
+            posted.sent.setdefault(body, began)
             try:
                 self._connection.request("POST", self._path, body, self._headers(body))
                 answer = self._connection.getresponse()
