@@ -16,7 +16,12 @@ from bench.system import running
 from bench.wanted import Wanted
 
 # The name of a table, and the module that makes it: `table(ground, wanted)` yields its lines.
-TABLES = {"check": "bench.check", "inbox": "bench.inbox", "told": "bench.told"}
+TABLES = {
+    "check": "bench.check",
+    "inbox": "bench.inbox",
+    "told": "bench.told",
+    "waiting": "bench.waiting",
+}
 # These are measured on all that `make run` starts: `table(run, rounds)`.
 ON_A_RUN = {"inbox", "told"}
 
