@@ -68,6 +68,13 @@ def remove_feature(code: str, *, actor: Any, now: datetime) -> catalog.Catalog:
         return _write(last, _without(last.document, {code}), actor=actor, now=now)
 
 
+def renumber(*, by: int, now: datetime) -> catalog.Catalog:
+    """Publish the same catalogue under a number that is higher by so much."""
+    with transaction.atomic():
+        last = _existing()
+        return _write(last, last.document, by=by, now=now)
+
+
 def was_published(document: Document) -> bool:
     """Whether this was published before, whatever was being rolled out beside it."""
     published = CatalogRevision.objects.values_list("document", flat=True)
@@ -97,9 +104,14 @@ def _existing() -> CatalogRevision:
 
 
 def _write(
-    last: CatalogRevision | None, document: Document, *, actor: Any = None, now: datetime
+    last: CatalogRevision | None,
+    document: Document,
+    *,
+    by: int = 1,
+    actor: Any = None,
+    now: datetime,
 ) -> catalog.Catalog:
-    revision = last.revision + 1 if last else 1
+    revision = last.revision + by if last else by
     published = catalog.parse(document, revision=revision)
     CatalogRevision.objects.create(revision=revision, document=document, published_at=now)
     DomainEvent.objects.create(

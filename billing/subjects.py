@@ -40,6 +40,17 @@ _BUMP = """
     SELECT id FROM bumped
 """
 
+# For a new era: in the order of ids, as above, each once.
+_RAISE = """
+    WITH held AS (
+        SELECT id FROM billing_subject WHERE id > %s ORDER BY id LIMIT %s FOR NO KEY UPDATE
+    ), raised AS (
+        UPDATE billing_subject SET version = version + %s FROM held
+        WHERE billing_subject.id = held.id RETURNING billing_subject.id
+    )
+    SELECT id FROM raised ORDER BY id
+"""
+
 
 class UnknownSubject(LookupError):
     """There is no such subject: whoever knows what it is has not created it."""
@@ -75,6 +86,16 @@ def bump(subject_ids: Sequence[UUID], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_BUMP, [list(subject_ids), now, list(settings.SITES)])
         _tell_after_commit([row[0] for row in cursor.fetchall()])
+
+
+def raise_versions(after: UUID, *, by: int, limit: int = BATCH) -> list[UUID]:
+    """Add `by` to the versions of the next subjects behind this one; return which those were.
+
+    Nobody is told: whoever begins a new era tells every site of all that there is.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RAISE, [after, limit, by])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _announce(subjects: list[Subject], *, now: datetime) -> None:

@@ -4,12 +4,14 @@ from fleet.models.delivery import Delivery, Report, UsedAssertion
 from fleet.models.journal import DomainEvent, LeaseSchedule, Pace
 from fleet.models.pairing import Claim, Pairing, PairingAttempt
 from fleet.models.rollouts import Rollout
+from fleet.models.sites import Era
 from fleet.models.vehicles import Ownership, TraitSet, Vehicle
 
 __all__ = [
     "Claim",
     "Delivery",
     "DomainEvent",
+    "Era",
     "LeaseSchedule",
     "Ownership",
     "Pace",
