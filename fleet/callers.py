@@ -18,7 +18,7 @@ class Caller:
 
     __slots__ = (
         *("command", "etag", "expires_at", "full_at", "generation", "head", "may_wait"),
-        *("ring", "since", "told", "until", "value", "vehicle_id", "vin"),
+        *("heard_until", "ring", "since", "told", "until", "value", "vehicle_id", "vin"),
     )
 
     def __init__(self, token: Token) -> None:
@@ -27,6 +27,7 @@ class Caller:
         self.expires_at = token.expires_at
         self.command = rounds.get(snapshots.key(token.vehicle_id.bytes))
         self.full_at = 0.0
+        self.heard_until = 0  # until when nobody needs to note that it is there
         self.vin = ""  # once it was asked for
         self.forget()
 

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from jwt.types import Options
 
+from fleet import contact
 from fleet.models import UsedAssertion, Vehicle
 
 LIFETIME = 86_400  # seconds; less up to a tenth, at random
@@ -84,7 +85,7 @@ def exchange(assertion: str, *, now: datetime) -> tuple[str, int]:
             )
     except IntegrityError:
         raise AssertionRefused("This assertion was used before; sign a new one.") from None
-    Vehicle.objects.filter(id=vehicle.id).update(last_contact_at=now)
+    contact.note(vehicle, now=now)
     lifetime = LIFETIME - secrets.randbelow(LIFETIME // 10)
     return issue(vehicle, int(now.timestamp()) + lifetime), lifetime
 

@@ -15,7 +15,7 @@ from django.db.models import Q
 from billing import queries, subjects
 from billing.catalog import Catalog
 from billing.entitlements import resolve
-from fleet import pace, rotation, rows, snapshots
+from fleet import contact, pace, rotation, rows, snapshots
 from fleet.models import Delivery, DomainEvent, Report, Vehicle
 from fleet.snapshots import Snapshot
 
@@ -125,7 +125,7 @@ def report(
                 "received_at": now,
             },
         )
-        Vehicle.objects.filter(id=vehicle.id).update(last_contact_at=now)
+        contact.note(vehicle, now=now)
         _conclude(vehicle, version, applied=applied, reason=reason[:REASON], now=now)
 
 

@@ -15,6 +15,7 @@ from billing import catalog as catalogue
 from billing.catalog import Catalog
 from fleet import pace, packing, signing, snapshots, traits
 from fleet.callers import Caller, Callers
+from fleet.heard import Heard
 from fleet.limits import Counted, Limit
 from fleet.line import Round, Site, pack
 from fleet.loads import ForAll, Loads
@@ -82,6 +83,7 @@ class Desk:
         self.loads = Loads(self.site)
         self.callers = Callers(settings.REMEMBERED_CARS)
         self.waiting = Waiting(settings.SITES[settings.SITE])
+        self.heard = Heard(self.site.loop)
         self._car_limit = Limit(*settings.CAR_LIMIT)
         self._car_interval = self._car_limit.interval
         self._failures = Counted(Limit(*settings.FAILURE_LIMIT))
@@ -150,6 +152,7 @@ class Desk:
     async def close(self) -> None:
         """Come to an end."""
         await self.waiting.close()
+        await self.heard.close()
         await self.loads.close()
         await self.site.close()
 

@@ -8,7 +8,7 @@ import orjson
 import structlog
 from django.conf import settings
 
-from fleet import access, credentials
+from fleet import access, contact, credentials
 from fleet.api.problems import MEDIA_TYPE, OUR_FAULT, come_back, problem
 from fleet.callers import Caller
 from fleet.credentials import TokenInvalid
@@ -121,6 +121,7 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     snapshot, told, vin = await desk.facts(caller.vehicle_id, reply.round, reply.place, held)
     # Who is refused is to know that first: to come back would help nobody.
     credentials.compare(caller.generation, snapshot.generation, removed=snapshot.removed)
+    _heard(desk, caller, now)
     require_as_new(held, snapshot, told)
     found = access.check(snapshot, told.catalog, now=now, schedule=told.schedule)
     etag = found.etag.encode()
@@ -130,7 +131,7 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     if vin is None and not reply.round.away:
         # It followed from the site's own words alone, so it will do so again.
         caller.value, caller.told = reply.round.replies[reply.place], told
-        caller.since, caller.until = now, found.until
+        caller.since, caller.until = now, min(found.until, caller.heard_until)
     else:
         # What was remembered of the site's words is of another document than the one just named.
         caller.until = 0
@@ -141,6 +142,17 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
         named = vin or credentials.vin(_text(reply.authorization))
         caller.vin = named or await desk.vin(caller.vehicle_id)
     return 200, head + JSON, _json(found.document(caller.vin))
+
+
+def _heard(desk: Desk, caller: Caller, now: int) -> None:
+    """Have it noted that the car is there.
+
+    What is remembered of a car is good until this is due again at most, so that whoever is
+    answered from memory pays nothing for it.
+    """
+    if caller.heard_until <= now:
+        caller.heard_until = now + contact.SPACING
+        desk.heard.add(caller.vehicle_id, now=now)
 
 
 async def _met(desk: Desk, authorization: bytes, *, now: int) -> Caller:
