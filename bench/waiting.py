@@ -54,11 +54,13 @@ def table(ground: Ground, wanted: Wanted) -> Iterator[str]:
     """Measure, and tell."""
     fleet = Fleet(int(clock.unix()))
     many = min(MANY, allowed())
-    few_took, many_took, bytes_each = [], [], 0.0
+    few_took: list[float] = []
+    many_took: list[float] = []
+    bytes_each = 0.0
     for _ in range(wanted.rounds):
         few_took.append(_round(ground, fleet, FEW)[0])
-        took, bytes_each = _round(ground, fleet, many)
-        many_took.append(took)
+        median, bytes_each = _round(ground, fleet, many)
+        many_took.append(median)
     ratio = statistics.median(b / a for a, b in zip(few_took, many_took, strict=True))
     yield "\nCars that wait at one edge (Prefer: wait)"
     yield f"  memory of the edge for each of {many:,}    {bytes_each / 1024:.1f} KB"
