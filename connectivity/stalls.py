@@ -24,6 +24,8 @@ WHAT_TO_DO = {
     "outbox": f"{_WORKERS} and that each site's Redis answers. Cars learn of changes when it does.",
     "deliveries": f"{_WORKERS} and that each site's Redis answers. Cars learn of changes when it "
     "does.",
+    "given_up": "These cars were told again and again and could not apply it, or never confirmed "
+    "it. See what they say (Deliveries, stuck: given up), mend it, and use Re-send to the car.",
     "lease_keys": "This process lacks the seed of the newest lease key. Put it into "
     "LEASE_SIGNING_KEYS and restart it: seven days after that key has begun to sign, this process "
     "signs no lease at all.",
@@ -51,14 +53,17 @@ class Stall:
 def stalls(now: datetime) -> list[Stall]:
     """What waits for longer than a minute: inbox, intents, outbox, deliveries, mails.
 
-    And what only people move, however long: what is parked, and a missing seed.
+    And what only people move, however long: what is parked, a missing seed, and what cars do not
+    take however often they are told.
     """
     waiting = [(each.what, each.count, each.oldest_at) for each in queries.backlog(now)]
     limit = now - PATIENCE
     pending = Delivery.objects.filter(state=Delivery.State.PENDING, changed_at__lte=limit)
+    given_up = Delivery.objects.filter(Delivery.STUCK, retries__gte=Delivery.MOST)
     unsent = Notice.objects.filter(sent_at=None, created_at__lte=limit)
     waiting += _counted("deliveries", pending, "changed_at")
     waiting += _counted("mails", unsent, "created_at")
+    waiting += _counted("given_up", given_up, "stuck_at")
     if since := rotation.lacking():
         waiting.append(("lease_keys", 1, since))
     return [

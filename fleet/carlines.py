@@ -16,6 +16,7 @@ from billing.queries import Facts
 from fleet.models import Delivery, Vehicle
 
 ASLEEP = timedelta(hours=24)
+LATE = timedelta(minutes=1)
 ON_ITS_WAY = {
     Delivery.State.PENDING: "queued",
     Delivery.State.SENT: "sent",
@@ -27,8 +28,8 @@ ON_ITS_WAY = {
 class CarLine:
     """What is known of a plan in the car.
 
-    `state` is one of none, queued, sent, asleep, failed, active, removing, removed. `reference` is
-    what support asks for.
+    `state` is one of none, queued, late, sent, asleep, unconfirmed, failed, given_up, active,
+    removing, removed. `reference` is what support asks for.
     """
 
     state: str
@@ -166,8 +167,16 @@ def _under_way(car: Vehicle, told: list[Delivery], version: int, *, now: datetim
     if not told or told[0].version != version:
         return CarLine("queued", last_contact_at=car.last_contact_at)
     state = ON_ITS_WAY.get(Delivery.State(told[0].state), "sent")
+    if state == "queued" and told[0].changed_at < now - LATE:
+        state = "late"
+    elif state == "failed" and told[0].retries >= Delivery.MOST:
+        state = "given_up"
+    elif state == "sent" and told[0].stuck_at:
+        state = "unconfirmed"
     silent = car.last_contact_at is None or car.last_contact_at < now - ASLEEP
-    return _with(car, told[0], "asleep" if state == "sent" and silent else state)
+    if silent and state in ("sent", "unconfirmed"):
+        state = "asleep"
+    return _with(car, told[0], state)
 
 
 def _since(applied: list[_Applied], rule: _Rule, plan: str, now: datetime) -> datetime:

@@ -44,7 +44,7 @@ def publish(site: str, *, limit: int = AT_ONCE, now: datetime) -> int:
         if not changes:
             return 0
         fresh = rows.load(_lock({change.subject_id for change in changes}))
-        _open(fresh, now=now)
+        put_on_record(fresh, now=now)
         away = _write(site, fresh)
         if away is None:
             _mark_sent(fresh, now=now)
@@ -113,7 +113,7 @@ def report(
         if _is_older(vehicle, version, catalog, applied=applied):
             return
         # A car that asked PostgreSQL itself may know of a version before any site was told.
-        _open(rows.load([vehicle.id]), now=now)
+        put_on_record(rows.load([vehicle.id]), now=now)
         Report.objects.update_or_create(
             vehicle=vehicle,
             defaults={
@@ -143,7 +143,7 @@ def _write(site: str, fresh: Sequence[Snapshot]) -> snapshots.SiteAway | None:
     return None
 
 
-def _open(fresh: Sequence[Snapshot], *, now: datetime) -> None:
+def put_on_record(fresh: Sequence[Snapshot], *, now: datetime) -> None:
     """Put a delivery on record for each version that has none."""
     sold, instant = queries.catalog(), int(now.timestamp())
     Delivery.objects.bulk_create(
@@ -184,7 +184,7 @@ def _conclude(vehicle: Vehicle, version: int, *, applied: bool, reason: str, now
         moved = _move(this, Delivery.State.APPLIED, applied_at=now, reason="")
         _move(Q(vehicle=vehicle, version__lt=version), Delivery.State.SUPERSEDED)
     else:
-        moved = _move(this, Delivery.State.FAILED, reason=reason)
+        moved = _move(this, Delivery.State.FAILED, reason=reason, stuck_at=now)
     if moved:
         DomainEvent.objects.create(
             kind="delivery_applied" if applied else "delivery_failed",

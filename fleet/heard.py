@@ -43,7 +43,7 @@ class Heard:
             while left:
                 await sync_to_async(_note)(dict(left[:TOGETHER]))
                 del left[:TOGETHER]
-        except Exception as error:  # Whatever it is, nobody waits for this.
+        except Exception as error:  # noqa: BLE001 -- whatever it is, nobody waits for this
             log.warning("contacts_not_noted", count=len(left), error=str(error))
             for vehicle_id, at in left:
                 self.add(vehicle_id, now=at)

@@ -227,6 +227,24 @@ _CAR: dict[str, _Sentences] = {
         gettext_lazy("Waiting to send to your car"),
         gettext_lazy("This takes a second or two."),
     ),
+    "late": (
+        "upload",
+        "wait",
+        gettext_lazy("Waiting to send to your car"),
+        gettext_lazy(
+            "This takes longer than usual, and the fault is ours. It goes on by itself; you keep "
+            "what you have paid for."
+        ),
+    ),
+    "unconfirmed": (
+        "upload",
+        "wait",
+        gettext_lazy("Your car was told, and has not confirmed it yet"),
+        gettext_lazy(
+            "Last heard of: {heard}. We tell it again by ourselves. If it stays so, restart the "
+            "car's screen, and then give support this reference: {reference}."
+        ),
+    ),
     "sent": (
         "upload",
         "wait",
@@ -245,6 +263,15 @@ _CAR: dict[str, _Sentences] = {
         "warn",
         gettext_lazy("We could not switch it on in your car"),
         gettext_lazy("We keep trying. If it stays so, give support this reference: {reference}."),
+    ),
+    "given_up": (
+        "alert",
+        "warn",
+        gettext_lazy("We could not switch it on in your car"),
+        gettext_lazy(
+            "We tried for two weeks. Restart the car's screen, and give support this reference: "
+            "{reference}."
+        ),
     ),
     "removing": (
         "upload",

@@ -5,7 +5,7 @@ from celery import shared_task
 from django.conf import settings
 
 from billing import clock, locks, subjects
-from fleet import delivery, progress, rotation, snapshots
+from fleet import delivery, progress, retries, rotation, snapshots
 from fleet.models import Rollout, UsedAssertion
 
 log = structlog.get_logger()
@@ -49,6 +49,17 @@ def sweep() -> None:
             delivery.publish_pace(site)
         except snapshots.SiteAway as error:
             log.warning("site_away", site=site, error=str(error))
+
+
+@shared_task
+def retry_stuck() -> None:
+    """Find what is stuck, and tell cars that are there again."""
+    with locks.only_one("fleet.retry_stuck") as mine:
+        if mine:
+            now = clock.now()
+            retries.find(now=now)
+            for stuck in retries.due(now=now):
+                retries.retry(stuck, now=now)
 
 
 @shared_task

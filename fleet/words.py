@@ -50,7 +50,7 @@ _AT_STRIPE = frozenset({"trialing", "active", "past_due", "unpaid", "paused", "e
 _OWING = frozenset({"past_due", "unpaid"})
 _CANCELLABLE = frozenset({"trialing", "active", "past_due", "unpaid"})
 _MOVING_BILLING = frozenset({"confirming"})
-_MOVING_CAR = frozenset({"queued", "sent", "removing"})
+_MOVING_CAR = frozenset({"queued", "late", "sent", "removing"})
 _LAST_POLL = 23
 
 

@@ -118,6 +118,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "fleet-sweep": {"task": "fleet.tasks.sweep", "schedule": 2, "options": {"expires": 2}},
+    "fleet-retry-stuck": {
+        "task": "fleet.tasks.retry_stuck",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
     "fleet-tidy": {"task": "fleet.tasks.tidy", "schedule": 600, "options": {"expires": 600}},
     "notices-sweep": {
         "task": "connectivity.notices.tasks.sweep",

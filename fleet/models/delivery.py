@@ -1,7 +1,9 @@
 """What each car was told and what it said: deliveries, reports, spent assertions."""
 
+from datetime import timedelta
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -28,6 +30,17 @@ class Delivery(models.Model):
         State.SUPERSEDED: {State.APPLIED},
         State.APPLIED: set(),
     }
+    # What the car could not apply, or has not confirmed although it was there; see fleet.retries.
+    STUCK: ClassVar[Q] = Q(state__in=[State.SENT, State.FAILED], stuck_at__isnull=False)
+    # How long a stuck one waits until the car is told again, by how often it was; then no more.
+    BACKOFF: ClassVar[tuple[timedelta, ...]] = (
+        timedelta(minutes=1),
+        timedelta(minutes=10),
+        timedelta(hours=1),
+        timedelta(hours=6),
+    )
+    FROM_THEN_ON: ClassVar[timedelta] = timedelta(days=1)
+    MOST: ClassVar[int] = len(BACKOFF) + 14
 
     vehicle = models.ForeignKey(Vehicle, models.CASCADE, related_name="deliveries")
     version = models.BigIntegerField()
@@ -42,6 +55,12 @@ class Delivery(models.Model):
     changed_at = models.DateTimeField(help_text="When the version came to be.")
     sent_at = models.DateTimeField(null=True, blank=True)
     applied_at = models.DateTimeField(null=True, blank=True)
+    stuck_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is known not to go on by itself."
+    )
+    retries = models.PositiveSmallIntegerField(
+        default=0, help_text="How often the car was told the same before this version."
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -51,9 +70,21 @@ class Delivery(models.Model):
             )
         ]
         indexes = [
+            # Rows come in this order, so that the last hour is found by a few pages' bounds.
+            BrinIndex(fields=["changed_at"], name="delivery_by_time", autosummarize=True),
             models.Index(
                 fields=["changed_at"], condition=Q(state="pending"), name="delivery_waiting"
-            )
+            ),
+            models.Index(
+                fields=["sent_at"],
+                condition=Q(state="sent", stuck_at__isnull=True),
+                name="delivery_unconfirmed",
+            ),
+            models.Index(
+                fields=["stuck_at"],
+                condition=Q(state__in=["sent", "failed"], stuck_at__isnull=False),
+                name="delivery_stuck",
+            ),
         ]
 
     def __str__(self) -> str:
