@@ -119,6 +119,14 @@ def history(subject_id: UUID) -> QuerySet[DomainEvent]:
     return DomainEvent.objects.filter(subject_id=subject_id).order_by("-at", "-id")
 
 
+def unsent(site: str) -> tuple[int, datetime | None]:
+    """How many changes a site has not been told, and since when the oldest waits."""
+    counted = Change.objects.filter(site=site).aggregate(
+        count=Count("id"), oldest=Min("created_at")
+    )
+    return counted["count"], counted["oldest"]
+
+
 def backlog(now: datetime, *, patience: timedelta = timedelta(minutes=1)) -> list[Backlog]:
     """What should have moved by now and has not: inbox, parked events, intents, outbox.
 

@@ -51,6 +51,14 @@ _RAISE = """
     SELECT id FROM raised ORDER BY id
 """
 
+# What waits already is told anyway.
+_TELL_AGAIN = """
+    INSERT INTO billing_change (subject_id, site, version, created_at)
+    SELECT id, %s, version, %s FROM billing_subject WHERE id = ANY(%s) AND NOT EXISTS (
+        SELECT FROM billing_change WHERE subject_id = billing_subject.id AND site = %s
+    )
+"""
+
 
 class UnknownSubject(LookupError):
     """There is no such subject: whoever knows what it is has not created it."""
@@ -96,6 +104,18 @@ def raise_versions(after: UUID, *, by: int, limit: int = BATCH) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_RAISE, [after, limit, by])
         return [row[0] for row in cursor.fetchall()]
+
+
+def tell_again(site: str, subject_ids: Iterable[UUID], *, now: datetime) -> int:
+    """Have a site told once more of these subjects; return of how many that it would not be."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TELL_AGAIN, [site, now, list(subject_ids), site])
+        return int(cursor.rowcount)
+
+
+def versions(subject_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """The versions of these subjects."""
+    return dict(Subject.objects.filter(id__in=subject_ids).values_list("id", "version"))
 
 
 def _announce(subjects: list[Subject], *, now: datetime) -> None:

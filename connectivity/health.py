@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from billing import clock
 from connectivity.stalls import stalls
-from fleet import snapshots
+from fleet import sites, snapshots
 
 log = logging.getLogger(__name__)
 PATIENCE = 1.5  # Seconds per check; a balancer asks again soon.
@@ -39,15 +39,22 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     that are left behind if they hang, so that a server which accepts connections and says nothing
     delays the answer by PATIENCE and no more.
     """
-    threads = ThreadPoolExecutor(max_workers=len(CHECKS) + 1, thread_name_prefix="readyz")
+    threads = ThreadPoolExecutor(max_workers=len(CHECKS) + 2, thread_name_prefix="readyz")
     running = {name: threads.submit(check) for name, check in CHECKS.items()}
-    standing_still = threads.submit(_stalled)
+    standing_still, at_sites = threads.submit(_stalled), threads.submit(_sites)
     failing = {name: text for name, future in running.items() if (text := _fault(name, future))}
     stalled = [] if failing else _result(standing_still)
+    lags = [] if failing else _result(at_sites)
     threads.shutdown(wait=False, cancel_futures=True)
     status = "failing" if failing else "degraded" if stalled else "ready"
     return JsonResponse(
-        {"ready": not failing, "status": status, "failing": failing, "stalled": stalled},
+        {
+            "ready": not failing,
+            "status": status,
+            "failing": failing,
+            "stalled": stalled,
+            "sites": lags,
+        },
         status=HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK,
     )
 
@@ -64,13 +71,21 @@ def _result(future: Future[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     try:
         return future.result(PATIENCE)
     except Exception as error:  # noqa: BLE001 -- it is not what readiness depends on
-        log.warning("What stands still could not be read: %s", error)
+        log.warning("What stands still, or how sites stand, could not be read: %s", error)
         return []
 
 
 def _stalled() -> list[dict[str, Any]]:
     try:
         return [asdict(stall) for stall in stalls(clock.now())]
+    finally:
+        connection.close()
+
+
+def _sites() -> list[dict[str, Any]]:
+    try:
+        now = clock.now()
+        return [{**asdict(each), "lag_seconds": each.lag(now)} for each in sites.standings()]
     finally:
         connection.close()
 

@@ -8,7 +8,7 @@ from django.db.models import Count, Min
 
 from billing import queries
 from connectivity.notices.models import Notice
-from fleet import rotation
+from fleet import rotation, sites
 from fleet.models import Delivery
 
 PATIENCE = timedelta(minutes=1)
@@ -29,6 +29,13 @@ WHAT_TO_DO = {
     "lease_keys": "This process lacks the seed of the newest lease key. Put it into "
     "LEASE_SIGNING_KEYS and restart it: seven days after that key has begun to sign, this process "
     "signs no lease at all.",
+    "site_away": "The Redis of these data centres does not answer. Their edges ask PostgreSQL for "
+    "each car; changes wait and reach them by themselves when it does.",
+    "site_ahead": "A data centre has newer versions of these cars than PostgreSQL: it was restored "
+    "to an older state, and such cars cannot be told anything. Run `manage.py new_era` (see "
+    "docs/operations.md, Restore).",
+    "scrub": f"{_WORKERS}: these data centres have not been compared with PostgreSQL for six "
+    "hours.",
     "mails": f"{_WORKERS} and that the mail server answers; then look at the errors of the "
     "notices that wait.",
 }
@@ -64,12 +71,29 @@ def stalls(now: datetime) -> list[Stall]:
     waiting += _counted("deliveries", pending, "changed_at")
     waiting += _counted("mails", unsent, "created_at")
     waiting += _counted("given_up", given_up, "stuck_at")
+    waiting += _of_sites(now)
     if since := rotation.lacking():
         waiting.append(("lease_keys", 1, since))
     return [
         Stall(what, count, int((now - oldest).total_seconds()), WHAT_TO_DO[what])
         for what, count, oldest in waiting
     ]
+
+
+def _of_sites(now: datetime) -> list[tuple[str, int, datetime]]:
+    standings = sites.standings()
+    away = [each.away_since for each in standings if each.away_since]
+    late = [since for each in standings if (since := each.scrub_late_since(now))]
+    found = [
+        ("site_away", len(away), min(away)) if away and min(away) <= now - PATIENCE else None,
+        ("scrub", len(late), min(late)) if late else None,
+    ]
+    found += [
+        ("site_ahead", each.ahead, each.ahead_since)
+        for each in standings
+        if each.ahead and each.ahead_since
+    ]
+    return [each for each in found if each]
 
 
 def _counted(what: str, rows: Any, since: str) -> list[tuple[str, int, datetime]]:

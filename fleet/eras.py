@@ -7,12 +7,13 @@ what, nor tell a site: that is a rebuild's.
 
 from collections.abc import Callable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
 from billing import locks, revisions, subjects
 from fleet import pace, rotation
-from fleet.models import DomainEvent, Era
+from fleet.models import DomainEvent, Era, SiteState
 
 RAISE = 2**32  # More than there can be changes between a backup and its restore.
 
@@ -58,6 +59,8 @@ def _create(now: datetime) -> Era:
         revisions.renumber(by=RAISE, now=now)
         pace.renumber(by=RAISE, now=now)
         rotation.renumber(by=RAISE, now=now)
+        # What was found to be ahead of the rows no longer is.
+        SiteState.objects.update(ahead=0, ahead_before=0, scrub_after=UUID(int=0))
         era = Era.objects.create(began_at=now)
         DomainEvent.objects.create(kind="era_begun", at=now, data={"era": era.pk})
     return era

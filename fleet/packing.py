@@ -27,6 +27,7 @@ PLANS = ("premium",)
 SOURCES = ("subscription", "factory", "trial", "goodwill")
 LARGEST_NUMBER = 0xFFFF
 OPEN = 0xFFFFFFFF
+TOO_LARGE = 2**53  # for a version: it is noise
 _REMOVED = 0b100
 _LONG = 0b011  # The two lowest bits of the kind count the grants, or say that JSON follows.
 _VERSION = struct.Struct(">Q")

@@ -25,6 +25,7 @@ from fleet.models import Vehicle
 from fleet.snapshots import Command, SiteAway, Snapshot
 
 POINT = f"rebuild:{snapshots.FORMAT}".encode()
+WHOLE = b"whole"  # in the point's place: the site has been told of all, and not emptied since
 BATCH = 5_000  # vehicles
 FIRST = UUID(int=0)
 COUNTED = 100_000  # of fewer vehicles than that the number is counted, of more it is estimated
@@ -119,9 +120,10 @@ class _Writer:
         kept, *_ = self._say([("SET", POINT, _written(point), "XX"), *commands])
         return kept is not None
 
-    def end(self) -> None:
-        """Forget the point: there is nothing to go on with."""
-        self._say([("DEL", POINT)])
+    def end(self) -> bool:
+        """Mark the site as whole, unless it was emptied since; return whether it is."""
+        [kept] = self._say([("SET", POINT, WHOLE, "XX")])
+        return kept is not None
 
     def close(self) -> None:
         """Hang up."""
@@ -185,8 +187,7 @@ def _pass(writer: _Writer, point: Point, show: Show) -> int | None:
     show(point)
     if not writer.write(point, []):
         return None
-    writer.end()
-    return told
+    return told if writer.end() else None
 
 
 def _batches(after: UUID) -> Iterator[list[Snapshot]]:

@@ -151,6 +151,43 @@ def read_lease_schedule() -> dict[str, Any] | None:
     return dict(read_document(value)[1]) if isinstance(value, bytes) else None
 
 
+def versions(site: str, vehicle_ids: Iterable[UUID]) -> list[int]:
+    """The versions that a site has of these vehicles, -1 where it has none. Raises SiteAway."""
+    heads = _ask(site, [("GETRANGE", key(each.bytes), 0, 13) for each in vehicle_ids])
+    return [_version(head) for head in heads]
+
+
+def look(site: str, where: bytes) -> tuple[str, Any]:
+    """Which server a site's is, by its own words, and what lies at a key. Raises SiteAway.
+
+    Another process, or one that was another's replica, calls itself otherwise.
+    """
+    server, replication, value = _ask(
+        site, [("INFO", "server"), ("INFO", "replication"), ("GET", where)]
+    )
+    if not isinstance(server, dict) or not isinstance(replication, dict):
+        raise SiteAway(f"{site}: does not say which server it is: {server}")
+    return f"{server.get('run_id')} {replication.get('master_replid')}", value
+
+
+def _ask(site: str, commands: list[Command]) -> list[Any]:
+    try:
+        pipeline = _writer(site).pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)  # type: ignore[no-untyped-call] # theirs
+        return list(pipeline.execute(raise_on_error=False))
+    except redis.RedisError as error:
+        raise SiteAway(f"{site}: {error}") from error
+
+
+def _version(head: Any) -> int:
+    """By the same measure as KEEP_NEWEST_VEHICLE. Raises SiteAway for a site that still loads."""
+    if isinstance(head, redis.ConnectionError):
+        raise SiteAway(str(head))
+    found = packing.version(head) if isinstance(head, bytes) and len(head) >= 14 else -1
+    return found if found < packing.TOO_LARGE else -1
+
+
 def ping(site: str | None = None) -> None:
     """Return if the site answers (by default this process's own); raises SiteAway."""
     try:

@@ -2,10 +2,10 @@
 
 import structlog
 from celery import shared_task
-from django.conf import settings
+from celery.exceptions import SoftTimeLimitExceeded
 
 from billing import clock, locks, subjects
-from fleet import delivery, progress, retries, rotation, snapshots
+from fleet import delivery, progress, rebuild, retries, rotation, scrub, sites, snapshots
 from fleet.models import Rollout, UsedAssertion
 
 log = structlog.get_logger()
@@ -24,6 +24,8 @@ def publish(site: str) -> None:
         for _ in range(ROUNDS):
             if not subjects.has_unsent(site):
                 return
+            # Before any car's row is locked, for which others, and other sites, would wait.
+            snapshots.ping(site)
             with locks.only_one(f"fleet.publish:{site}") as mine:
                 if not mine or not _tell(site):
                     return
@@ -41,7 +43,7 @@ def _tell(site: str) -> bool:
 def sweep() -> None:
     """Tell every site what no message has brought, and what holds for all cars."""
     rotation.settle(now=clock.now())
-    for site in settings.SITES:
+    for site in sites.nearest_first():
         publish(site)
         try:
             delivery.publish_lease_schedule(site)
@@ -60,6 +62,37 @@ def retry_stuck() -> None:
             retries.find(now=now)
             for stuck in retries.due(now=now):
                 retries.retry(stuck, now=now)
+
+
+@shared_task
+def watch() -> None:
+    """Look at every site's server; one that was emptied is rebuilt, beside all else."""
+    for site in sites.nearest_first():
+        if sites.watch(site, now=clock.now()):
+            rebuild_site.apply_async([site], expires=10)
+
+
+@shared_task
+def rebuild_site(site: str) -> None:
+    """Tell a site of all vehicles; what a task's time does not suffice for the next one does."""
+    try:
+        told = rebuild.rebuild(site, restart=False, show=lambda _: None)
+    except rebuild.Busy:
+        return
+    except (snapshots.SiteAway, rebuild.Refused, SoftTimeLimitExceeded) as error:
+        log.warning("rebuild_stopped", site=site, error=repr(error))
+    else:
+        log.warning("site_was_rebuilt", site=site, vehicles=told)
+
+
+@shared_task
+def compare() -> None:
+    """Compare the next vehicles at each site with the rows."""
+    for site in sites.nearest_first():
+        try:
+            scrub.scrub(site, now=clock.now())
+        except snapshots.SiteAway as error:
+            log.warning("site_away", site=site, error=str(error))
 
 
 @shared_task

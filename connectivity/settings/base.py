@@ -123,6 +123,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30,
         "options": {"expires": 30},
     },
+    "fleet-watch": {"task": "fleet.tasks.watch", "schedule": 2, "options": {"expires": 2}},
+    "fleet-compare": {"task": "fleet.tasks.compare", "schedule": 30, "options": {"expires": 30}},
     "fleet-tidy": {"task": "fleet.tasks.tidy", "schedule": 600, "options": {"expires": 600}},
     "notices-sweep": {
         "task": "connectivity.notices.tasks.sweep",

@@ -2,8 +2,17 @@
 
 from billing.staff import search as staff_search
 from fleet import search
-from fleet.admin import deliveries, lease_keys, paces, pairings, rollouts, subjects, vehicles
+from fleet.admin import (
+    deliveries,
+    lease_keys,
+    paces,
+    pairings,
+    rollouts,
+    site_states,
+    subjects,
+    vehicles,
+)
 
-__all__ = ["deliveries", "lease_keys", "paces", "pairings", "rollouts", "vehicles"]
+__all__ = ["deliveries", "lease_keys", "paces", "pairings", "rollouts", "site_states", "vehicles"]
 
 staff_search.teach(search.vehicle_ids, subjects.page_of, subjects.object_to)

@@ -4,7 +4,7 @@ from fleet.models.delivery import Delivery, Report, UsedAssertion
 from fleet.models.journal import DomainEvent, LeaseSchedule, Pace
 from fleet.models.pairing import Claim, Pairing, PairingAttempt
 from fleet.models.rollouts import Rollout
-from fleet.models.sites import Era
+from fleet.models.sites import Era, SiteState
 from fleet.models.vehicles import Ownership, TraitSet, Vehicle
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "PairingAttempt",
     "Report",
     "Rollout",
+    "SiteState",
     "TraitSet",
     "UsedAssertion",
     "Vehicle",
