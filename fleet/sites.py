@@ -52,9 +52,7 @@ def watch(site: str, *, now: datetime) -> bool:
     try:
         server, point = snapshots.look(site, rebuild.POINT)
     except snapshots.SiteAway as error:
-        if before.away_since is None:
-            SiteState.objects.filter(name=site, away_since=None).update(away_since=now)
-            log.warning("site_away", site=site, error=str(error))
+        note_away(site, error, now=now)
         return False
     whole = point == rebuild.WHOLE
     well = before.away_since is None and before.rebuilding_since is None
@@ -63,17 +61,24 @@ def watch(site: str, *, now: datetime) -> bool:
     return not whole
 
 
+def note_away(site: str, error: Exception, *, now: datetime) -> None:
+    """Record that a site does not answer: until it does, only `watch` waits for it."""
+    SiteState.objects.get_or_create(name=site)
+    if SiteState.objects.filter(name=site, away_since=None).update(away_since=now):
+        log.warning("site_away", site=site, error=str(error))
+
+
+def present() -> list[str]:
+    """The sites that are not known to be away."""
+    away = SiteState.objects.exclude(away_since=None).values_list("name", flat=True)
+    absent = set(away)
+    return [site for site in settings.SITES if site not in absent]
+
+
 def standings() -> list[Standing]:
     """How each site of SITES stands."""
     states = SiteState.objects.in_bulk(list(settings.SITES))
     return [standing(states.get(site) or SiteState(name=site)) for site in settings.SITES]
-
-
-def nearest_first() -> list[str]:
-    """The sites, those that were away when last looked at behind the others."""
-    away = SiteState.objects.exclude(away_since=None).values_list("name", flat=True)
-    absent = set(away)
-    return sorted(settings.SITES, key=lambda site: site in absent)
 
 
 def _note(site: str, server: str, *, whole: bool, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 
 from billing import clock, locks, subjects
 from fleet import delivery, progress, rebuild, retries, rotation, scrub, sites, snapshots
@@ -18,39 +19,40 @@ def publish(site: str) -> None:
     """Tell one site all that has changed; many changes are told together, by one worker.
 
     Who finds another at it leaves: that one looks again after it has let go, so that it sees what
-    was committed before this one came.
+    was committed before this one came. A site that does not answer is left to `watch`, so that it
+    keeps no worker waiting for each change.
     """
     try:
         for _ in range(ROUNDS):
-            if not subjects.has_unsent(site):
+            if not subjects.has_unsent(site) or site not in sites.present():
                 return
-            # Before any car's row is locked, for which others, and other sites, would wait.
-            snapshots.ping(site)
             with locks.only_one(f"fleet.publish:{site}") as mine:
                 if not mine or not _tell(site):
                     return
     except snapshots.SiteAway as error:
-        log.warning("site_away", site=site, error=str(error))
+        sites.note_away(site, error, now=clock.now())
 
 
 def _tell(site: str) -> bool:
     """Tell a site what has changed until nothing is left, and say whether it came to that."""
+    # Before any car's row is locked, for which others, and other sites, would wait.
+    snapshots.ping(site)
     batches = (delivery.publish(site, now=clock.now()) for _ in range(BATCHES))
     return any(told < delivery.AT_ONCE for told in batches)
 
 
 @shared_task
 def sweep() -> None:
-    """Tell every site what no message has brought, and what holds for all cars."""
+    """Tell every site that answers what no message has brought, and what holds for all cars."""
     rotation.settle(now=clock.now())
-    for site in sites.nearest_first():
+    for site in sites.present():
         publish(site)
         try:
             delivery.publish_lease_schedule(site)
             delivery.publish_catalog(site)
             delivery.publish_pace(site)
         except snapshots.SiteAway as error:
-            log.warning("site_away", site=site, error=str(error))
+            sites.note_away(site, error, now=clock.now())
 
 
 @shared_task
@@ -67,7 +69,7 @@ def retry_stuck() -> None:
 @shared_task
 def watch() -> None:
     """Look at every site's server; one that was emptied is rebuilt, beside all else."""
-    for site in sites.nearest_first():
+    for site in settings.SITES:
         if sites.watch(site, now=clock.now()):
             rebuild_site.apply_async([site], expires=10)
 
@@ -75,6 +77,8 @@ def watch() -> None:
 @shared_task
 def rebuild_site(site: str) -> None:
     """Tell a site of all vehicles; what a task's time does not suffice for the next one does."""
+    if not sites.watch(site, now=clock.now()):
+        return  # Somebody has done it while this waited for a worker.
     try:
         told = rebuild.rebuild(site, restart=False, show=lambda _: None)
     except rebuild.Busy:
@@ -88,11 +92,11 @@ def rebuild_site(site: str) -> None:
 @shared_task
 def compare() -> None:
     """Compare the next vehicles at each site with the rows."""
-    for site in sites.nearest_first():
+    for site in sites.present():
         try:
             scrub.scrub(site, now=clock.now())
         except snapshots.SiteAway as error:
-            log.warning("site_away", site=site, error=str(error))
+            sites.note_away(site, error, now=clock.now())
 
 
 @shared_task

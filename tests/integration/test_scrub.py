@@ -214,13 +214,13 @@ def test_after_a_change_of_servers_the_last_hours_changes_are_told_again(cars, s
     assert versions(site, cars) == [3] * 7, "the scrub finds what is older"
 
 
-def test_a_site_that_is_away_is_said_to_be_and_is_asked_last(settings) -> None:
+def test_a_site_that_is_away_is_said_to_be_and_is_only_looked_at(settings) -> None:
     settings.SITES = {"away": AWAY, **django_settings.SITES}
     began = clock.now()
     sites.watch("away", now=began)
     sites.watch("away", now=began + timedelta(minutes=5))
     assert SiteState.objects.get(name="away").away_since == began
-    assert sites.nearest_first() == ["local", "away"]
+    assert sites.present() == ["local"]
     assert [s.what for s in stalls(began + timedelta(seconds=30))] == []
     [said] = stalls(began + timedelta(seconds=90))
     assert (said.what, said.count, said.oldest_age_seconds) == ("site_away", 1, 90)
