@@ -15,7 +15,7 @@ from django.db.models import Q
 from billing import queries, subjects
 from billing.catalog import Catalog
 from billing.entitlements import resolve
-from fleet import contact, pace, rotation, rows, snapshots
+from fleet import contact, hints, pace, rotation, rows, snapshots
 from fleet.models import Delivery, DomainEvent, Report, Vehicle
 from fleet.snapshots import Snapshot
 
@@ -51,6 +51,7 @@ def publish(site: str, *, limit: int = AT_ONCE, now: datetime) -> int:
             subjects.sent(changes)
     if away is not None:
         raise away
+    hints.publish(snapshot.vehicle_id for snapshot in fresh)
     return len(changes)
 
 

@@ -41,7 +41,7 @@ def _start() -> None:
     environ["BROKER_URL"] = celery_url(broker)
     environ["REDIS_URL"] = _stack.enter_context(embedded_valkey(folder, "site"))
     environ["CLOCK_FILE"] = str(folder / "clock")
-    for name in ("SITES", "SITE", "APP_DATA_DIR"):
+    for name in ("SITES", "SITE", "APP_DATA_DIR", "MQTT_URL"):
         environ.pop(name, None)
 
 

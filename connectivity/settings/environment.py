@@ -71,6 +71,7 @@ BROKER_URL: str = env.str("BROKER_URL")
 _redis_url: str = env.str("REDIS_URL", "redis://localhost:6379/0")
 SITES: dict[str, str] = env.sites("SITES", json.dumps({"local": _redis_url}))
 SITE: str = env.str("SITE", "local")
+MQTT_URL: str = env.str("MQTT_URL", "")
 STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY")
 STRIPE_WEBHOOK_SECRETS: list[str] = env.list("STRIPE_WEBHOOK_SECRETS")
 STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", "")
@@ -109,6 +110,10 @@ seal(
         (
             not DEBUG and bool(SITES) and BROKER_URL in (SITES or {}).values(),
             "BROKER_URL: it is also a site's; emptying a cache must not empty the queue",
+        ),
+        (
+            bool(MQTT_URL) and not re.fullmatch(r"mqtts?://([^/@]+@)?[^/@:]+(:\d{1,5})?", MQTT_URL),
+            "MQTT_URL: it is mqtt:// or mqtts://, user:password@ if the broker wants it, host:port",
         ),
         (not _are_keys(LEASE_SIGNING_KEYS), f"LEASE_SIGNING_KEYS: {KEYS}"),
         (not _are_keys(VEHICLE_TOKEN_KEYS), f"VEHICLE_TOKEN_KEYS: {KEYS}"),

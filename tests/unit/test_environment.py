@@ -69,6 +69,8 @@ def test_all_that_is_missing_or_wrong_is_named_at_once(tmp_path) -> None:
         ({"STRIPE_API_BASE": "http://localhost:1", "STRIPE_SECRET_KEY": "sk_live_1"}, "STRIPE_API"),
         ({"BROKER_URL": "redis://localhost/1"}, "BROKER_URL"),
         ({"SITE": "mars"}, "SITE"),
+        ({"MQTT_URL": "localhost:1883"}, "MQTT_URL"),
+        ({"MQTT_URL": "mqtt://u:p@localhost:port"}, "MQTT_URL"),
         ({"CLOCK_FILE": "clock"}, "CLOCK_FILE"),
         ({"EMBEDDED": "1"}, "EMBEDDED"),
     ],
