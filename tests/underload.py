@@ -1,4 +1,4 @@
-"""Cars that ask without a pause while servers come and go, and what became of each question.
+"""Cars that ask some thousand times a second while servers come and go, and what became of each.
 
 It knows what each car may be told; what is done to the servers is decided by whoever runs it.
 """
@@ -24,6 +24,7 @@ from tests.reference.rows import Facts
 from tests.reference.wire import Line, Said
 
 LINES = 60
+BREATH = 0.03  # seconds between an answer and the next question on a line
 
 
 class Site:
@@ -223,6 +224,7 @@ class Load:
             self._judge(car, tag, said, range(since, self._now() + 1))
             self.counts.slowest = max(self.counts.slowest, loop.time() - began)
             self.cars.append(car)
+            await asyncio.sleep(BREATH)
 
     def _judge(self, car: Car, tag: str, said: Said, instants: range) -> None:
         counts = self.counts

@@ -1,6 +1,6 @@
 """Servers that fail under load: how many are answered right, are told to come back, or are misled.
 
-The edge is a process of its own, the cars ask it without a pause, and nobody may ever be misled. A
+The edge is a process of its own, the cars ask it on sixty lines, and nobody may ever be misled. A
 fault ends by itself: nothing is restarted but what was away.
 """
 
