@@ -95,6 +95,11 @@ def version(subject_id: UUID) -> int:
     return Subject.objects.values_list("version", flat=True).get(id=subject_id)
 
 
+def versions(subject_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """The version of each of these subjects."""
+    return dict(Subject.objects.filter(id__in=list(subject_ids)).values_list("id", "version"))
+
+
 def entitlement(subject_id: UUID, traits: frozenset[str], *, now: datetime) -> Entitlement:
     """The verdict, straight from the rows."""
     found = facts([subject_id])

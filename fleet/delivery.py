@@ -4,7 +4,8 @@ Sent and applied are different facts: only a car's own report says "applied".
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -90,44 +91,79 @@ def resend(*, vehicle_id: UUID, reason: str, actor: Any, now: datetime) -> bool:
     return True
 
 
-def report(
-    *,
-    vehicle_id: UUID,
-    generation: int,
-    version: int,
-    catalog: int,
-    applied: bool,
-    reason: str,
-    at: datetime,
-    now: datetime,
-) -> None:
-    """Record what a car says became of a version; an older report changes nothing.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a car says became of a version; `generation` is that of the unit which reports."""
 
-    `generation` is that of the unit which reports. Raises AheadOfUs, FormerUnit.
-    """
+    vehicle_id: UUID
+    generation: int
+    version: int
+    catalog: int
+    applied: bool
+    reason: str
+    at: datetime
+    received_at: datetime
+
+
+def report(said: Said) -> None:
+    """Record what a car says; an older report changes nothing. Raises AheadOfUs, FormerUnit."""
+    [error] = report_all([said])
+    if error is not None:
+        raise error
+
+
+def report_all(all_said: Sequence[Said]) -> list[AheadOfUs | FormerUnit | None]:
+    """Record what cars say, each at most once here; return what is wrong with each report."""
     with transaction.atomic(durable=True):
-        vehicle = Vehicle.objects.select_for_update(no_key=True).get(id=vehicle_id)
-        if vehicle.credential_generation != generation:
-            raise FormerUnit("The car's credential has changed; ask for a new token.")
-        if version > queries.version(vehicle.id) or catalog > queries.catalog().revision:
-            raise AheadOfUs("The report names a version or catalogue that was never issued.")
-        if _is_older(vehicle, version, catalog, applied=applied):
-            return
-        # A car that asked PostgreSQL itself may know of a version before any site was told.
-        put_on_record(rows.load([vehicle.id]), now=now)
-        Report.objects.update_or_create(
-            vehicle=vehicle,
-            defaults={
-                "version": version,
-                "catalog": catalog,
-                "applied": applied,
-                "reason": reason[:REASON],
-                "at": at,
-                "received_at": now,
-            },
-        )
-        contact.note(vehicle, now=now)
-        _conclude(vehicle, version, applied=applied, reason=reason[:REASON], now=now)
+        known = {car.id: car for car in _lock_all(said.vehicle_id for said in all_said)}
+        versions = queries.versions(known)
+        newest = queries.catalog().revision
+        wrong = [_wrong(said, known, versions, newest) for said in all_said]
+        good = [said for said, error in zip(all_said, wrong, strict=True) if error is None]
+        last = Report.objects.in_bulk([said.vehicle_id for said in good])
+        _record([said for said in good if not _is_older(said, last.get(said.vehicle_id))], known)
+    return wrong
+
+
+def _lock_all(vehicle_ids: Iterable[UUID]) -> list[Vehicle]:
+    rows = Vehicle.objects.select_for_update(no_key=True).filter(id__in=list(vehicle_ids))
+    return list(rows.order_by("id"))
+
+
+def _wrong(
+    said: Said, known: Mapping[UUID, Vehicle], versions: Mapping[UUID, int], newest: int
+) -> AheadOfUs | FormerUnit | None:
+    car = known.get(said.vehicle_id)
+    if car is None or car.credential_generation != said.generation:
+        return FormerUnit("The car's credential has changed; ask for a new token.")
+    if said.version > versions[car.id] or said.catalog > newest:
+        return AheadOfUs("The report names a version or catalogue that was never issued.")
+    return None
+
+
+def _record(news: Sequence[Said], known: Mapping[UUID, Vehicle]) -> None:
+    """Store what is newer than what we knew."""
+    if not news:
+        return
+    # A car that asked PostgreSQL itself may know of a version before any site was told.
+    put_on_record(rows.load([each.vehicle_id for each in news]), now=news[0].received_at)
+    stored = ("version", "catalog", "applied", "reason", "at", "received_at")
+    Report.objects.bulk_create(
+        (
+            Report(
+                vehicle_id=said.vehicle_id,
+                reason=said.reason[:REASON],
+                **{name: getattr(said, name) for name in stored if name != "reason"},
+            )
+            for said in news
+        ),
+        update_conflicts=True,
+        unique_fields=["vehicle"],
+        update_fields=stored,
+    )
+    for said in news:
+        contact.note(known[said.vehicle_id], now=said.received_at)
+    _conclude(news)
 
 
 def _lock(vehicle_ids: Iterable[UUID]) -> list[UUID]:
@@ -179,37 +215,60 @@ def _mark_sent(fresh: Sequence[Snapshot], *, now: datetime) -> None:
     )
 
 
-def _conclude(vehicle: Vehicle, version: int, *, applied: bool, reason: str, now: datetime) -> None:
-    this = Q(vehicle=vehicle, version=version)
-    if applied:
-        moved = _move(this, Delivery.State.APPLIED, applied_at=now, reason="")
-        _move(Q(vehicle=vehicle, version__lt=version), Delivery.State.SUPERSEDED)
-    else:
-        moved = _move(this, Delivery.State.FAILED, reason=reason, stuck_at=now)
-    if moved:
-        DomainEvent.objects.create(
-            kind="delivery_applied" if applied else "delivery_failed",
-            at=now,
-            vehicle=vehicle,
-            data={"version": version, "reason": reason},
+def _conclude(news: Sequence[Said]) -> None:
+    """Move the deliveries that the cars speak of, and put on record what has moved."""
+    moved = [*_conclude_applied([said for said in news if said.applied])]
+    for said in news:
+        this = Q(vehicle_id=said.vehicle_id, version=said.version)
+        fields: dict[str, object] = {
+            "reason": said.reason[:REASON],
+            "stuck_at": said.received_at,
+        }
+        if not said.applied and _move(this, Delivery.State.FAILED, **fields):
+            moved.append(said)
+    DomainEvent.objects.bulk_create(
+        DomainEvent(
+            kind="delivery_applied" if said.applied else "delivery_failed",
+            at=said.received_at,
+            vehicle_id=said.vehicle_id,
+            data={"version": said.version, "reason": said.reason[:REASON]},
         )
+        for said in moved
+    )
 
 
-def _is_older(vehicle: Vehicle, version: int, catalog: int, *, applied: bool) -> bool:
+def _conclude_applied(news: Sequence[Said]) -> Iterator[Said]:
+    """Move what was applied, all of it together; yield those of which that was news."""
+    if not news:
+        return
+    these = _any(Q(vehicle_id=said.vehicle_id, version=said.version) for said in news)
+    open_ = Delivery.objects.filter(these, state__in=_before(Delivery.State.APPLIED))
+    fresh = set(open_.values_list("vehicle_id", "version"))
+    _move(these, Delivery.State.APPLIED, applied_at=news[0].received_at, reason="")
+    older = _any(Q(vehicle_id=said.vehicle_id, version__lt=said.version) for said in news)
+    _move(older, Delivery.State.SUPERSEDED)
+    yield from (said for said in news if (said.vehicle_id, said.version) in fresh)
+
+
+def _is_older(said: Said, last: Report | None) -> bool:
     """Whether we know something newer: by component, and "applied" is final for one pair."""
-    last = Report.objects.filter(vehicle=vehicle).first()
     if last is None:
         return False
-    if version < last.version or catalog < last.catalog:
+    if said.version < last.version or said.catalog < last.catalog:
         return True
-    same = (version, catalog) == (last.version, last.catalog)
-    return same and last.applied and not applied
+    same = (said.version, said.catalog) == (last.version, last.catalog)
+    return same and last.applied and not said.applied
+
+
+def _before(state: Delivery.State) -> list[str]:
+    """From where one may come to this state."""
+    return [old for old, new in Delivery.TRANSITIONS.items() if state in new]
 
 
 def _move(which: Q, state: Delivery.State, **fields: object) -> int:
     """Move deliveries along Delivery.TRANSITIONS; those that may not go there stay."""
-    sources = [old for old, new in Delivery.TRANSITIONS.items() if state in new]
-    return Delivery.objects.filter(which, state__in=sources).update(state=state, **fields)
+    moving = Delivery.objects.filter(which, state__in=_before(state))
+    return moving.update(state=state, **fields)
 
 
 def _any(conditions: Iterable[Q]) -> Q:

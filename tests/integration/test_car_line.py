@@ -37,14 +37,16 @@ def say(car: Car, at: datetime, version: int = 0, applied: bool = True, reason: 
     """The car's report of a version, the newest by default."""
     newest = subjects.lock(car.vehicle.id).version
     delivery.report(
-        vehicle_id=car.vehicle.id,
-        generation=1,
-        version=version or newest,
-        catalog=1,
-        applied=applied,
-        reason=reason,
-        at=at,
-        now=at,
+        delivery.Said(
+            vehicle_id=car.vehicle.id,
+            generation=1,
+            version=version or newest,
+            catalog=1,
+            applied=applied,
+            reason=reason,
+            at=at,
+            received_at=at,
+        )
     )
 
 

@@ -1,12 +1,15 @@
 """What a car reports: stored before it is thanked, in any order, as often as it says it."""
 
+import dataclasses
 import itertools
 import threading
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.db.utils import DatabaseError, InterfaceError, OperationalError
+from django.test.utils import CaptureQueriesContext
 
 from billing import clock, grants, subjects
 from billing.models import CatalogRevision
@@ -276,14 +279,16 @@ def test_a_former_units_report_is_refused_under_the_lock(car) -> None:
     car.vehicle.save()
     with pytest.raises(delivery.FormerUnit):
         delivery.report(
-            vehicle_id=car.vehicle.id,
-            generation=1,
-            version=1,
-            catalog=1,
-            applied=True,
-            reason="",
-            at=clock.now(),
-            now=clock.now(),
+            delivery.Said(
+                vehicle_id=car.vehicle.id,
+                generation=1,
+                version=1,
+                catalog=1,
+                applied=True,
+                reason="",
+                at=clock.now(),
+                received_at=clock.now(),
+            )
         )
     assert not Report.objects.exists()
 
@@ -315,3 +320,39 @@ def test_reports_at_once_end_as_in_a_row(car) -> None:
     assert stored(car) == (4, 1, True, "")
     assert states(car)[4] == "applied"
     assert set(states(car).values()) <= {"applied", "superseded"}
+
+
+# Together
+
+
+def said(car: Car, **changed) -> delivery.Said:
+    now = clock.now()
+    right = delivery.Said(car.vehicle.id, 1, 1, 1, applied=True, reason="", at=now, received_at=now)
+    return dataclasses.replace(right, **changed)
+
+
+def test_reports_of_one_moment_are_told_apart_and_cost_as_much_as_one() -> None:
+    cars = [make_car() for _ in range(9)]
+    tell()
+    with CaptureQueriesContext(connection) as alone:
+        assert delivery.report_all([said(cars[0])]) == [None]
+    with CaptureQueriesContext(connection) as many:
+        wrong = delivery.report_all(
+            [
+                said(cars[0], applied=False, reason="too late"),
+                said(cars[1], version=2),
+                said(cars[2], generation=2),
+                said(cars[3], vehicle_id=uuid4()),
+                *map(said, cars[4:]),
+            ]
+        )
+    kinds = [type(None), delivery.AheadOfUs, delivery.FormerUnit, delivery.FormerUnit]
+    assert [type(each) for each in wrong] == kinds + [type(None)] * 5
+    assert [states(car) for car in cars] == (
+        [{1: "applied"}] + [{1: "sent"}] * 3 + [{1: "applied"}] * 5
+    )
+    assert stored(cars[0])[2] is True
+    assert Report.objects.count() == 6
+    assert DomainEvent.objects.filter(kind="delivery_applied").count() == 6
+    notes = sum("last_contact_at" in each["sql"] and "UPDATE" in each["sql"] for each in many)
+    assert len(many) - notes <= len(alone)

@@ -31,14 +31,16 @@ def there(car: Car, at: datetime) -> None:
 
 def say(car: Car, at: datetime, *, applied: bool) -> None:
     delivery.report(
-        vehicle_id=car.vehicle.id,
-        generation=1,
-        version=queries.version(car.vehicle.id),
-        catalog=1,
-        applied=applied,
-        reason="" if applied else "no memory left",
-        at=at,
-        now=at,
+        delivery.Said(
+            vehicle_id=car.vehicle.id,
+            generation=1,
+            version=queries.version(car.vehicle.id),
+            catalog=1,
+            applied=applied,
+            reason="" if applied else "no memory left",
+            at=at,
+            received_at=at,
+        )
     )
 
 
