@@ -60,7 +60,9 @@ def _create(now: datetime) -> Era:
         pace.renumber(by=RAISE, now=now)
         rotation.renumber(by=RAISE, now=now)
         # What was found to be ahead of the rows no longer is.
-        SiteState.objects.update(ahead=0, ahead_before=0, scrub_after=UUID(int=0))
+        SiteState.objects.update(
+            ahead=0, ahead_before=0, ahead_since=None, examples=[], scrub_after=UUID(int=0)
+        )
         era = Era.objects.create(began_at=now)
         DomainEvent.objects.create(kind="era_begun", at=now, data={"era": era.pk})
     return era

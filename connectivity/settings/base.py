@@ -1,6 +1,7 @@
 """What all processes share."""
 
 from django.utils.translation import gettext_lazy as _
+from kombu.entity import Queue
 
 from connectivity.settings import environment as given
 from connectivity.settings import logs
@@ -132,6 +133,15 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2,
         "options": {"expires": 2},
     },
+}
+# A queue of their own, of which workers take in turn: however many messages of changes wait, a
+# sweep does not wait behind them, nor expire there.
+CELERY_TASK_QUEUES = tuple(
+    Queue(name)  # type: ignore[no-untyped-call] # theirs
+    for name in ("celery", "sweeps")
+)
+CELERY_TASK_ROUTES = {
+    str(each["task"]): {"queue": "sweeps"} for each in CELERY_BEAT_SCHEDULE.values()
 }
 
 REST_FRAMEWORK = {

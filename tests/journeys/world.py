@@ -40,6 +40,7 @@ from tests.journeys.wires import InProcess, post_webhook
 
 SWEEPS: tuple[Callable[[], Any], ...] = (
     billing.tasks.sweep,
+    fleet.tasks.watch,
     fleet.tasks.sweep,
     connectivity.notices.tasks.sweep,
     connectivity.accounts.tasks.sweep,
