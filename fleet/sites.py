@@ -19,6 +19,8 @@ from fleet.models import Delivery, SiteState
 log = structlog.get_logger()
 SUSPECT = timedelta(hours=1)  # how long before a change of servers what was told may be lost
 
+AT_ONCE = 10_000  # vehicles that one statement has told again; it must end within its time
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -96,7 +98,9 @@ def _note(site: str, server: str, *, whole: bool, now: datetime) -> None:
 
 def _tell_again(site: str, now: datetime) -> int:
     recent = Delivery.objects.filter(changed_at__gte=now - SUSPECT)
-    return subjects.tell_again(site, recent.values_list("vehicle_id", flat=True), now=now)
+    ids = list(recent.values_list("vehicle_id", flat=True).distinct())
+    parts = (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
+    return sum(subjects.tell_again(site, part, now=now) for part in parts)
 
 
 def standing(state: SiteState) -> Standing:
