@@ -145,7 +145,8 @@ def test_a_site_that_was_cut_off_for_an_hour_of_changes_is_equal_afterwards(
     centres, cars, moving_clock
 ) -> None:
     """Real changes go on all the time; the hour passes by the clock."""
-    stop, dice, bumped = threading.Event(), random.Random(5), []
+    stop, dice = threading.Event(), random.Random(5)
+    bumped: list[str] = []
 
     def change() -> None:
         while not stop.is_set():

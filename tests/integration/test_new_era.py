@@ -8,9 +8,9 @@ import redis
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
-from billing import clock, queries, subjects
+from billing import clock, locks, queries, subjects
 from billing.models import Subject
-from fleet import delivery, eras, pace, packing, rotation, snapshots
+from fleet import delivery, pace, packing, rotation, snapshots
 from fleet.models import Era
 from tests.factories import Car, body, make_car
 
@@ -152,7 +152,7 @@ def test_a_site_that_is_away_does_not_keep_the_others_from_it(settings) -> None:
 
 
 def test_while_somebody_is_at_it_nobody_else_is(monkeypatch) -> None:
-    monkeypatch.setattr(eras.locks, "only_one", lambda _: _Taken())
+    monkeypatch.setattr(locks, "only_one", lambda _: _Taken())
     assert "Let it end" in str(refused())
     assert not Era.objects.exists()
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -45,7 +46,7 @@ def cars() -> list[Car]:
 
 
 def versions(site: redis.Redis, cars: list[Car]) -> list[int]:
-    values = [site.get(snapshots.key(car.vehicle.id.bytes)) for car in cars]
+    values: list[Any] = [site.get(snapshots.key(car.vehicle.id.bytes)) for car in cars]
     return [packing.version(value) if value else -1 for value in values]
 
 
@@ -110,8 +111,8 @@ def test_all_are_compared_within_six_hours_though_half_the_calls_are_lost() -> N
     for vehicles in (0, 1, 1_001, 1_000_000, 5_000_000):
         calls = -(-vehicles // scrub.share(vehicles)) + 1
         assert calls * 2 * scrub.EVERY <= scrub.LATE + 4 * scrub.EVERY
-    beat = django_settings.CELERY_BEAT_SCHEDULE["fleet-compare"]
-    assert timedelta(seconds=beat["schedule"]) == scrub.EVERY
+    beat: Any = django_settings.CELERY_BEAT_SCHEDULE["fleet-compare"]["schedule"]
+    assert timedelta(seconds=beat) == scrub.EVERY
 
 
 def test_what_waits_to_be_told_is_not_told_twice(cars) -> None:
@@ -232,6 +233,7 @@ def test_a_site_that_is_away_is_said_to_be_and_is_only_looked_at(settings) -> No
 def test_a_scrub_that_is_late_is_said_to_be(cars) -> None:
     round_of()
     ended = state().scrub_ended_at
+    assert ended
     assert [s.what for s in stalls(ended + timedelta(hours=5))] == []
     assert [s.what for s in stalls(ended + timedelta(hours=7))] == ["scrub"]
 
