@@ -8,7 +8,7 @@ from django.contrib import admin
 from billing import clock
 from billing.staff.read_only import ReadOnlyAdmin
 from fleet import rebuild, sites
-from fleet.models import SiteState
+from fleet.models import Era, SiteState
 
 
 @admin.register(SiteState)
@@ -50,3 +50,15 @@ class SiteStateAdmin(ReadOnlyAdmin):
     def ahead_of_us(self, row: SiteState) -> str:
         """How many cars, which ought to be none."""
         return f"{max(row.ahead, row.ahead_before):,}"
+
+
+@admin.register(Era)
+class EraAdmin(ReadOnlyAdmin):
+    """When all versions were raised after a restore (`manage.py new_era`)."""
+
+    list_display = ("began_at", "finished_at")
+    search_help_text = "Number of an era"
+
+    def find(self, text: str) -> Iterable[Any]:
+        """By its number."""
+        return [int(text)] if text.isdecimal() else []

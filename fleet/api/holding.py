@@ -83,11 +83,11 @@ async def _held(
     while True:
         found = await ask(now=int(clock()), counted=False)
         caller = desk.callers.get(authorization)
-        # What a site that is away could not say, or what has no end that is known, is not held.
-        good_for = caller.until - clock() if caller else 0.0
-        left = min(ends_at - loop.time(), good_for)
-        if found[0] != UNCHANGED or caller is None or left <= 0:
+        left = ends_at - loop.time()
+        # What a site that is away could not say has no end that is known, and is not held.
+        if found[0] != UNCHANGED or caller is None or not caller.until or left <= 0:
             return found
-        await hold.sleep(left)
+        # An end that has come since it was read about is read about again, at once.
+        await hold.sleep(min(left, max(0.0, caller.until - clock())))
         if hold.ended:
             return UNCHANGED, check.NAME % caller.etag + POLL % random.randint(*RETURN), b""  # noqa: S311 -- jitter

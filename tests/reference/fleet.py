@@ -26,7 +26,7 @@ SHAPES = ("past", "running", "future", "open", "open future", "empty")
 FORMER = 7  # the catalogue's revision before this one
 # Some features take the right unit, market or model; one takes two of these. Two are being rolled
 # out, to shares of 10,000: one to whoever has the plan, one to the right unit only.
-SHARES = {"sentry": 4_000, "summon": 100}
+SHARES = {"sentry": 4_000, "summon": 1_500}
 CATALOG: dict[str, Any] = {
     "features": [
         {"code": "traffic", "name": "Traffic"},
