@@ -33,8 +33,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(config: Config) -> Iterator[Running]:
+def serving(config: Config, *, poll: float = 0.1) -> Iterator[Running]:
     """Serve until the block ends; a port 0 becomes one that the system chose.
+
+    An end is noticed within `poll` seconds.
 
     Raises OSError if a port is taken.
     """
@@ -54,7 +56,7 @@ def serving(config: Config) -> Iterator[Running]:
         )
         mail = SmtpServer(inbox, smtp)
         thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="sandbox-web"
+            target=server.serve_forever, kwargs={"poll_interval": poll}, name="sandbox-web"
         )
         mail.start()
         world.start()

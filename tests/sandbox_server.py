@@ -38,7 +38,7 @@ def running_sandbox(
         webhook_secret=webhook_secret,
         record=record,
     )
-    with serving(config) as running:
+    with serving(config, poll=0.01) as running:
         yield SandboxServer(
             url=f"http://127.0.0.1:{running.config.port}",
             smtp_port=running.config.smtp_port,

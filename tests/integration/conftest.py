@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from billing import offers, queries
+from tests import shop
 from tests.sandbox_server import SandboxServer, running_sandbox
 from tests.servers import RECORDS
 
@@ -81,7 +81,7 @@ def stripe(live_server, settings, tmp_path: Path) -> Iterator[Stripe]:
         record=record,
     ) as server:
         settings.STRIPE_API_BASE = server.url
-        offers.sync(queries.catalog())
+        shop.opens(server.running.app.extensions["world"].store, "now")
         yield Stripe(server)
 
 

@@ -20,9 +20,10 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.db import connections
 
-from billing import offers, queries, tasks
+from billing import queries, tasks
 from billing.models import Checkout, DomainEvent, Grant, Seat, StripeEvent, Subscription
 from connectivity.notices.tasks import sweep as tell
+from tests import shop
 from tests.factories import make_car, make_user
 from tests.integration.conftest import Stripe
 from tests.integration.test_garage_pages import browser_of, page
@@ -56,7 +57,7 @@ def world(settings, tmp_path: Path) -> Iterator[World]:
         record=Path(os.environ[RECORDS]) / f"{uuid.uuid4()}.jsonl",
     ) as server:
         settings.STRIPE_API_BASE = server.url
-        offers.sync(queries.catalog())
+        shop.opens(server.running.app.extensions["world"].store, "now")
         stripe = Stripe(server)
         stripe.control("webhooks/hold")
         environ = {"STRIPE_API_BASE": server.url, "CLOCK_FILE": settings.CLOCK_FILE}

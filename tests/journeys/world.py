@@ -29,13 +29,14 @@ import billing.tasks
 import connectivity.accounts.tasks
 import connectivity.notices.tasks
 import fleet.tasks
-from billing import clock, offers, queries
+from billing import clock
 from billing.gateway import client
 from billing.models import Checkout, Intent, StripeEvent, Subscription
 from connectivity.notices.models import Notice
 from sandbox import app as sandbox_app
 from sandbox.config import Config
 from sandbox.stripe.world import World as Sandbox
+from tests import shop
 from tests.journeys.wires import InProcess, post_webhook
 
 SWEEPS: tuple[Callable[[], Any], ...] = (
@@ -202,8 +203,8 @@ def opened(folder: Path, *, at: datetime, record: Path | None) -> Iterator[World
             base_addresses={"api": "http://localhost"},
         )
         with mock.patch.object(client, "_client_for", return_value=in_process):
-            offers.sync(queries.catalog())
             world = World(app, traveller)
+            shop.opens(world.sandbox.store, "journeys")
             world.settle()
             try:
                 yield world

@@ -26,11 +26,10 @@ class DatabaseOperations(operations.DatabaseOperations):
                 style, tables, reset_sequences=reset_sequences, allow_cascade=allow_cascade
             )
         names = [self.quote_name(table) for table in tables if table not in KEPT]
-        return [
-            "SET session_replication_role = replica",
-            *(f"DELETE FROM {name}" for name in names),  # noqa: S608 -- names of our own tables
-            "SET session_replication_role = DEFAULT",
-        ]
+        # In one statement: there are many tables, and each would be a round trip.
+        emptied = "; ".join(f"DELETE FROM {name}" for name in names)  # noqa: S608 -- our own tables
+        role = "SET session_replication_role ="
+        return [f"{role} replica; {emptied}; {role} DEFAULT"]
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
