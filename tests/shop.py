@@ -24,14 +24,9 @@ def opens(store: Store, world: str) -> None:
         offers.sync(sold)
         with store.reading() as tx:
             objects = tx.db.execute(_READ, _KINDS).fetchall()
-        prices = StripePrice.objects.values()
-        _asked[key] = [tuple(row) for row in objects], [_without_id(row) for row in prices]
+        _asked[key] = [tuple(row) for row in objects], [*map(dict, StripePrice.objects.values())]
         return
     objects, prices_before = _asked[key]
     with store.writing() as tx:
         tx.db.executemany(_WRITE, objects)
     StripePrice.objects.bulk_create(StripePrice(**row) for row in prices_before)
-
-
-def _without_id(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "id"}
