@@ -68,6 +68,12 @@ def _no_pause_before_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(HTTPClient, name, 0.001)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first, whatever the order: at the end one worker would wait for them."""
+    items.sort(key=lambda item: "tests/properties" not in item.nodeid)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     """In CI a skip is a failure: a machine that lacks a tool proves nothing."""

@@ -58,6 +58,7 @@ def test_it_hangs_up_for_a_button(tmp_path: Path) -> None:
         await held(here, 1)
         car.hang_up()
         await asyncio.wait_for(turn, 5)
+        here.edge.released.set()
         assert (car.memory.problem, car.rest()) == ("", 0)
         car.hang_up()  # Nothing is held now, and nothing happens.
 
@@ -73,6 +74,7 @@ def test_a_process_that_ends_is_not_kept_by_a_wait(tmp_path: Path) -> None:
         await held(here, 1)
         turn.cancel()
         await asyncio.wait({turn}, timeout=5)
+        here.edge.released.set()
         assert turn.cancelled()
 
     drive(tmp_path, journey)
