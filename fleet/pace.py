@@ -42,11 +42,7 @@ def change(
     if seconds is not None and not FASTEST <= seconds <= STOP:
         raise WrongPace(f"Give {FASTEST} to {STOP} seconds.")
     with transaction.atomic(durable=True):
-        # All wait for the oldest row, which is the same for all: who waited for the newest would
-        # go on from it, though it is no longer the newest.
-        Pace.objects.select_for_update(no_key=True).order_by("revision").first()
-        newest = Pace.objects.order_by("-revision").first()
-        revision, rules = (newest.revision, dict(newest.seconds)) if newest else (0, {})
+        revision, rules = _held()
         rules.pop(market, None)
         if seconds is not None:
             rules[market] = seconds
@@ -65,9 +61,18 @@ def change(
 def renumber(*, by: int, now: datetime) -> None:
     """Set the same pace anew, under a number that is higher by so much."""
     with transaction.atomic():
-        Pace.objects.select_for_update(no_key=True).order_by("revision").first()
-        revision, rules = current()
+        revision, rules = _held()
         Pace.objects.create(revision=revision + by, seconds=rules, at=now, reason="A new era")
+
+
+def _held() -> tuple[int, dict[str, int]]:
+    """What is in force, to which nobody else adds until the transaction ends.
+
+    All wait for the oldest row, which is the same for all: who waited for the newest would go on
+    from it, though it is no longer the newest.
+    """
+    Pace.objects.select_for_update(no_key=True).order_by("revision").first()
+    return current()
 
 
 def seconds_for(rules: Mapping[str, Any], traits: frozenset[str]) -> int:
