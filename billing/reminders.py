@@ -25,9 +25,9 @@ def due(now: datetime) -> list[int]:
     looked = Bookmark.objects.filter(name=_BOOKMARK).first()
     if looked is not None and looked.at > now - EVERY:
         return []
-    # By the index that finds them: by id, all subscriptions would be gone through.
-    first = _first_charges(now).order_by("trial_ends_at")[:AT_ONCE]
-    found = [*first, *_yearly_charges(now).order_by("paid_through")[:AT_ONCE]]
+    # By the index that finds them: by id alone, all subscriptions would be gone through.
+    first = _first_charges(now).order_by("trial_ends_at", "pk")[:AT_ONCE]
+    found = [*first, *_yearly_charges(now).order_by("paid_through", "pk")[:AT_ONCE]]
     if len(found) < AT_ONCE:
         Bookmark.objects.update_or_create(name=_BOOKMARK, defaults={"at": now})
     return [subscription.pk for subscription in found]
