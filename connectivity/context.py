@@ -1,4 +1,4 @@
-"""What every page may know of the installation it is served by; knows nothing of who looks."""
+"""What every page may know of the installation and its colours; knows nothing of who looks."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from connectivity import theme
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,9 @@ class Environment:
     car_url: str
 
 
-def site(_request: HttpRequest) -> dict[str, Environment]:
-    """Give templates `environment`: the ribbon's text (none where money is real), sandbox links."""
-    return {"environment": environment()}
+def site(request: HttpRequest) -> dict[str, Environment | theme.Theme]:
+    """Give templates `environment` (the ribbon, none where money is real) and `theme`."""
+    return {"environment": environment(), "theme": theme.of(request)}
 
 
 def environment() -> Environment:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from connectivity import health, pages
+from connectivity import health, pages, theme
 from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode, close
 
 # The only API there is yet is the one that cars call; its schema is served to people.
@@ -12,6 +12,7 @@ schema = SpectacularAPIView.as_view(urlconf="connectivity.edge_urls")
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
+    path("theme/", theme.choose, name="theme"),
     path("garage/", include("fleet.urls")),
     path("billing/", include("billing.urls")),
     path("accounts/password/<path:rest>", pages.nothing_here),

@@ -163,3 +163,4 @@ _cookie = f"{given.WEB_PORT}-{{}}" if EMBEDDED else "{}" if DEBUG else "__Host-{
 SESSION_COOKIE_NAME = _cookie.format("session")
 CSRF_COOKIE_NAME = _cookie.format("csrf")
 LANGUAGE_COOKIE_NAME = _cookie.format("language")
+THEME_COOKIE_NAME = _cookie.format("theme")
