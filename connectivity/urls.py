@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from connectivity import health, pages, theme
+from connectivity.accounts import languages
 from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode, close
 
 # The only API there is yet is the one that cars call; its schema is served to people.
@@ -15,6 +16,7 @@ urlpatterns = [
     path("theme/", theme.choose, name="theme"),
     path("garage/", include("fleet.urls")),
     path("billing/", include("billing.urls")),
+    path("language/", languages.choose, name="language"),
     path("accounts/password/<path:rest>", pages.nothing_here),
     path("accounts/login/code/confirm/", ConfirmLoginCode.as_view()),
     path("accounts/confirm-email/", ConfirmEmailCode.as_view()),

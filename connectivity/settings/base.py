@@ -1,6 +1,5 @@
 """What all processes share."""
 
-from django.utils.translation import gettext_lazy as _
 from kombu.entity import Queue
 
 from connectivity.settings import environment as given
@@ -77,8 +76,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en"
-# Only what is complete: half a translation would call itself German and mix both.
-LANGUAGES = [("en", _("English"))]
+# Only what is complete, each by its own name; tests/integration/test_pseudo_locale.py proves it.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

@@ -1,0 +1,111 @@
+"""Who reads in which language: the browser's wish, the choice in the footer, the account's."""
+
+import re
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+COOKIE = django_settings.LANGUAGE_COOKIE_NAME
+
+
+def language_of(answer) -> str:
+    [found] = re.findall(r'<html lang="([^"]+)"', answer.content.decode())
+    assert answer.headers["Content-Language"] == found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wish", "given"),
+    [("de-DE,de;q=0.9,en;q=0.8", "de"), ("de-AT", "de"), ("fr,de;q=0.5", "de"), ("fr", "en")],
+)
+def test_a_first_visit_is_answered_in_the_language_of_the_browser(client, wish, given) -> None:
+    answer = client.get("/", headers={"accept-language": wish})
+
+    assert language_of(answer) == given
+    assert {"Accept-Language", "Cookie"} <= set(answer.headers["Vary"].split(", "))
+
+
+def test_a_choice_holds_against_the_browser_and_leads_back(client) -> None:
+    page = client.get("/accounts/login/?next=/garage/")
+    assert 'action="/language/"' in page.content.decode()
+
+    chosen = client.post("/language/", {"language": "de", "next": "/accounts/login/?next=/garage/"})
+
+    assert chosen.headers["Location"] == "/accounts/login/?next=/garage/"
+    assert chosen.cookies[COOKIE]["httponly"]
+    assert language_of(client.get("/", headers={"accept-language": "en"})) == "de"
+
+
+def test_a_choice_is_kept_in_the_account_and_so_on_every_device(client) -> None:
+    owner = make_user()
+    client.force_login(owner)
+    client.post("/language/", {"language": "de", "next": "/garage/"})
+
+    owner.refresh_from_db()
+    assert owner.language == "de"
+    other = Client()
+    other.force_login(owner)
+    assert language_of(other.get("/garage/")) == "de"
+
+
+def test_whoever_signs_in_brings_their_choice_along(client) -> None:
+    owner = make_user(language="en")
+    client.post("/language/", {"language": "de"})
+    page = client.post("/accounts/login/", {"login": owner.email})
+    assert page.status_code == 302
+    owner.refresh_from_db()
+    assert owner.language == "en", "a mailed code that was not typed in changes no account"
+
+    client.cookies[COOKIE] = "de"
+    sign_in(client, owner)
+
+    owner.refresh_from_db()
+    assert owner.language == "de"
+
+
+def test_an_account_without_a_language_takes_that_of_its_first_page(client) -> None:
+    owner = make_user()
+    assert owner.language == ""
+
+    sign_in(client, owner, headers={"accept-language": "de"})
+
+    owner.refresh_from_db()
+    assert owner.language == "de"
+
+
+def sign_in(client, owner, **how) -> None:
+    """By the code that is mailed."""
+    from django.core import mail
+
+    client.post("/accounts/login/", {"login": owner.email}, **how)
+    [code] = re.findall(r"^ {4}(\S+)$", mail.outbox[-1].body, re.MULTILINE)
+    client.post("/accounts/login/code/confirm/", {"code": code}, **how)
+    assert client.session["_auth_user_id"] == str(owner.pk)
+
+
+@pytest.mark.parametrize("language", ["fr", "", "../de", "\x00"])
+def test_a_language_that_there_is_not_changes_nothing(client, language) -> None:
+    owner = make_user(language="de")
+    client.force_login(owner)
+
+    client.post("/language/", {"language": language, "next": "https://elsewhere.example/"})
+
+    owner.refresh_from_db()
+    assert owner.language == "de"
+    assert language_of(client.get("/garage/")) == "de"
+
+
+def test_a_choice_leads_to_no_other_site(client) -> None:
+    answer = client.post("/language/", {"language": "de", "next": "https://elsewhere.example/"})
+
+    assert answer.headers["Location"] == "/"
+
+
+def test_staff_read_english_alone(client) -> None:
+    client.force_login(make_user(is_staff=True, language="de"))
+
+    assert client.get("/admin/").headers["Content-Language"] == "en"
