@@ -1,6 +1,6 @@
 """What was paid: keeps the mirror of Stripe's invoices and lists them to their payer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from billing.models import Invoice, Subscription
 
 PAID, OPEN = "paid", "open"
 FAILED, RECOVERED = "payment_failed", "payment_recovered"
+Payment = tuple[Subscription, gateway.Invoice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,21 @@ def mirror(subscription: Subscription, invoices: Iterable[gateway.Invoice]) -> l
     found = list(invoices)
     known = Invoice.objects.in_bulk([invoice.id for invoice in found])
     fresh = [invoice for invoice in found if not _is_older(known.get(invoice.id), invoice)]
-    rows = [_row(subscription, invoice) for invoice in fresh]
-    Invoice.objects.bulk_create(
-        (row for row in rows if _differs(known.get(row.pk), row)),
-        update_conflicts=True,
-        unique_fields=["stripe_invoice_id"],
-        update_fields=_CHANGING,
-    )
+    _store([_row(subscription, invoice) for invoice in fresh], known)
     news = (_news(subscription, known.get(invoice.id), invoice) for invoice in fresh)
     return [one for one in news if one]
+
+
+def mirror_plain(paid: Iterable[Payment]) -> list[Payment]:
+    """Record paid invoices of many subscriptions; return those that were.
+
+    Left out are those of which there is more to tell than that they are paid.
+    """
+    found = list(paid)
+    known = Invoice.objects.in_bulk([invoice.id for _, invoice in found])
+    plain = [(whose, one) for whose, one in found if not _news(whose, known.get(one.id), one)]
+    _store([_row(whose, one) for whose, one in plain], known)
+    return plain
 
 
 def paid_unseen(
@@ -59,6 +66,15 @@ def of_payer(payer: Any) -> QuerySet[Invoice]:
         .exclude(status="draft")
         .select_related("subscription")
         .order_by("-created_at", "-stripe_invoice_id")
+    )
+
+
+def _store(rows: Iterable[Invoice], known: Mapping[str, Invoice]) -> None:
+    Invoice.objects.bulk_create(
+        (row for row in rows if _differs(known.get(row.pk), row)),
+        update_conflicts=True,
+        unique_fields=["stripe_invoice_id"],
+        update_fields=_CHANGING,
     )
 
 

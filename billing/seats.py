@@ -4,11 +4,12 @@ See Note [Only the seat's holder yields a grant] in billing.subscriptions. The c
 subject and the subscription.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, Q
+from django.db.models import Exists, OuterRef, Q
 
 from billing import subjects
 from billing.models import Checkout, DomainEvent, Grant, Seat, Subscription
@@ -39,13 +40,21 @@ def settle(
         Seat.objects.filter(held).delete()
 
 
-def prolong(mirror: Subscription, until: datetime | None, *, now: datetime) -> None:
-    """Let the grant of the seat's holder last until then, if that is longer than it lasts now."""
-    seat = Seat.objects.filter(subscription=mirror)
-    shorter = Grant.objects.filter(Exists(seat), subscription=mirror, ends_at__lt=until)
-    grant = shorter.first() if until else None
-    if grant:
-        _change(mirror, grant, until, holds=True, now=now)
+def prolong(untils: Iterable[tuple[Subscription, datetime | None]], *, now: datetime) -> None:
+    """Let the grants of seats' holders last until then, where that is longer than they last now."""
+    wanted = {mirror.pk: (mirror, until) for mirror, until in untils if until}
+    seat = Seat.objects.filter(subscription=OuterRef("subscription"))
+    grants, events = [], []
+    for grant in Grant.objects.filter(Exists(seat), subscription__in=wanted):
+        mirror, until = wanted[grant.subscription_id or 0]
+        if grant.ends_at is not None and grant.ends_at < until:
+            grant.ends_at, grant.plan = until, mirror.plan or grant.plan
+            grants.append(grant)
+            events.append(_event(mirror, "grant_changed", now, ends_at=until.isoformat()))
+    if grants:
+        Grant.objects.bulk_update(grants, ["ends_at", "plan"])
+        DomainEvent.objects.bulk_create(events)
+        subjects.bump([grant.subject_id for grant in grants], now=now)
 
 
 def grant_until(mirror: Subscription) -> datetime | None:
@@ -55,7 +64,11 @@ def grant_until(mirror: Subscription) -> datetime | None:
 
 def note(mirror: Subscription, kind: str, *, now: datetime, **data: Any) -> None:
     """Write down what happened to a subscription, for its subject and its payer."""
-    DomainEvent.objects.create(
+    _event(mirror, kind, now, **data).save()
+
+
+def _event(mirror: Subscription, kind: str, now: datetime, **data: Any) -> DomainEvent:
+    return DomainEvent(
         kind=kind,
         at=now,
         subject_id=mirror.subject_id,

@@ -86,6 +86,12 @@ def lock(subject_id: UUID) -> Subject:
         raise UnknownSubject(f"No subject {subject_id}") from None
 
 
+def lock_all(subject_ids: Iterable[UUID]) -> None:
+    """Lock the rows of these subjects, in one order for all; those that do not exist are none."""
+    rows = Subject.objects.select_for_update(no_key=True).filter(id__in=set(subject_ids))
+    list(rows.order_by("id").values_list("id"))
+
+
 def bump(subject_ids: Sequence[UUID], *, now: datetime) -> None:
     """Count a change of what these subjects are told, in the transaction of the change itself.
 

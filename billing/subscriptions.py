@@ -9,12 +9,6 @@ was fetched later is never overwritten by what was fetched earlier.
 The mirror refuses nothing that Stripe says, but a subscription grants something only while it
 holds its subject's seat. It gets the seat from the checkout of ours that made it, or from staff
 who adopt it; metadata is not trusted.
-
-# Note [The one payload that is believed]
-When millions renew on a day there is no time to fetch each. That a renewal was paid is a fact that
-nothing takes back, so `renewed` records it from the event itself: it raises how far is paid, and
-nothing else. It takes no ticket: a fetch that began earlier may still be recorded, and cannot
-lower what was paid, since paid invoices stay paid.
 """
 
 from datetime import datetime
@@ -50,50 +44,6 @@ def sync(stripe_subscription_id: str, *, now: datetime) -> Subscription:
     while not recorded:
         mirror, recorded = _record_newest(mirror, fetched, checkout, ticket, now=now)
     return mirror
-
-
-def renewed(stripe_subscription_id: str, invoice: gateway.Invoice, *, now: datetime) -> bool:
-    """Record that a renewal was paid; see Note [The one payload that is believed].
-
-    False, and nothing is changed, if that is not enough: the subscription is to be fetched.
-    """
-    mine = Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
-    subject_id = mine.values_list("subject_id", flat=True).first()
-    if subject_id is None or invoice.paid_through is None:
-        return False
-    with transaction.atomic(durable=True):
-        subjects.lock(subject_id)
-        locked = mine.select_for_update(no_key=True, of=("self",))
-        mirror = locked.select_related("customer").get()
-        if mirror.status not in Subscription.RENEWING or mirror.paid_through is None:
-            return False
-        if invoices.mirror(mirror, [invoice]):
-            transaction.set_rollback(True)  # There is more to tell than that it is paid.
-            return False
-        _prolong(mirror, mirror.paid_through, invoice.paid_through, now=now)
-    return True
-
-
-def _prolong(
-    mirror: Subscription, before: datetime, paid_through: datetime, *, now: datetime
-) -> None:
-    """Let what is paid, the period and the grant last until then, if that is longer."""
-    mirror.paid_through = max(before, paid_through)
-    mirror.period_ends_at = max(mirror.period_ends_at or paid_through, paid_through)
-    mirror.save(update_fields=["paid_through", "period_ends_at"])
-    until = policy.ends_at(
-        mirror.status,
-        paid=mirror.paid_through,
-        ending=mirror.ends_at is not None,
-        disputed=_disputes(mirror).exists(),
-    )
-    seats.prolong(mirror, until, now=now)
-
-
-def is_paid_through(stripe_subscription_id: str, instant: datetime) -> bool:
-    """Whether a subscription that renews is known to be paid until an instant, or further."""
-    known = Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
-    return known.filter(status__in=Subscription.RENEWING, paid_through__gte=instant).exists()
 
 
 def _known(stripe_subscription_id: str) -> Subscription:

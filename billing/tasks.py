@@ -25,6 +25,7 @@ from billing import (
 log = structlog.get_logger()
 READ_AT_MOST = 45  # seconds of reading Stripe's lists in one task
 AT_MOST = 20  # seconds for each kind of work in one sweep
+ROUNDS = 5
 
 
 @shared_task
@@ -39,6 +40,32 @@ def process_event(event_id: int) -> None:
 
 
 @shared_task
+def record_renewals() -> None:
+    """Record what was paid, all that waits together, by one worker.
+
+    Who finds another at it leaves: that one looks again after it has let go, so that it sees what
+    was committed before this one came.
+    """
+    for _ in range(ROUNDS):
+        if not webhooks.has_renewals(now=clock.now()):
+            return
+        with locks.only_one("billing.renewals") as mine:
+            if not mine:
+                return
+            _record_renewals()
+
+
+def _record_renewals() -> None:
+    until = time.monotonic() + AT_MOST
+    while time.monotonic() < until:
+        found, left = webhooks.record_renewals(now=clock.now())
+        for event_id in left:
+            process_event.delay(event_id)
+        if found < webhooks.BATCH:
+            return
+
+
+@shared_task
 def sweep() -> None:
     """Handle what no message has brought: events, intents, pages that closed unheard, reminders."""
     with locks.only_one("billing.sweep") as mine:
@@ -49,6 +76,7 @@ def sweep() -> None:
 def _sweep() -> None:
     now = clock.now()
     webhooks.unpark(now=now)
+    record_renewals()
     try:
         _each(webhooks.process, webhooks.due(now))
         _each(intents.retry, intents.due(now))

@@ -33,7 +33,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
     except ValueError:
         return _plain(400, "The body is not an event.")
     if event.state == StripeEvent.State.RECEIVED and event.next_attempt_at <= now:
-        _enqueue(event.pk)
+        _enqueue(event)
     return _plain(200, "")
 
 
@@ -46,11 +46,14 @@ def invoice_list(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/invoices.html", {"page": page})
 
 
-def _enqueue(event_id: int) -> None:
+def _enqueue(event: StripeEvent) -> None:
     try:
-        tasks.process_event.delay_on_commit(event_id)
+        if webhooks.is_renewal(event):
+            tasks.record_renewals.delay_on_commit()
+        else:
+            tasks.process_event.delay_on_commit(event.pk)
     except Exception:  # The broker's errors are many; a lost message is a delay, never a loss.
-        log.exception("enqueue_failed", event_id=event_id)
+        log.exception("enqueue_failed", event_id=event.pk)
 
 
 def _plain(status: int, text: str) -> HttpResponse:

@@ -4,7 +4,7 @@
 An event says that something has changed: what has, is fetched. It is done only when a fetch that
 began after its receipt is recorded, so lost order, repeats and delays change nothing. One fetch
 answers all events about a subscription that were here before it began. Two kinds are not fetched
-at once: a paid renewal is believed (see Note [The one payload that is believed]), and an update
+at once: a paid renewal is believed (see the Note in billing.believed), and an update
 that only turned the period waits for its payment (CALM). Once that is known there is nothing left
 to ask, so of the eight events that a renewal brings none is fetched.
 """
@@ -14,16 +14,29 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-from django.db.models import F, Q
+import structlog
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
 
-from billing import budget, checkout, disputes, gateway, locks, repayments, subscriptions, turning
+from billing import (
+    believed,
+    budget,
+    checkout,
+    disputes,
+    gateway,
+    locks,
+    repayments,
+    subscriptions,
+    turning,
+)
 from billing.backoff import next_try
 from billing.models import StripeEvent
 
+log = structlog.get_logger()
 ID = re.compile(r"[a-z]+_[A-Za-z0-9_]{1,200}")  # Stripe's form; it goes into addresses
 CALM = timedelta(hours=2)  # Stripe charges an hour after a period has turned.
 SOON = timedelta(seconds=1)
+BATCH = 100  # renewals that are recorded in one transaction
 SUBSCRIPTION_EVENTS = {
     "customer.subscription.created",
     "customer.subscription.updated",
@@ -50,6 +63,7 @@ DISPUTE_EVENTS = {
     "charge.dispute.funds_withdrawn",
 }
 HANDLED = SUBSCRIPTION_EVENTS | INVOICE_EVENTS | SESSION_EVENTS | REFUND_EVENTS | DISPUTE_EVENTS
+_CYCLE = "subscription_cycle"
 _INSERT = """
     INSERT INTO billing_stripeevent (stripe_event_id, type, api_version, state,
         stripe_subscription_id, payload, received_at, attempts, next_attempt_at, error)
@@ -105,7 +119,6 @@ def process(event_id: int, *, now: datetime) -> None:
     if event.state != StripeEvent.State.RECEIVED:
         return
     if _is_believed(event, now=now):
-        _close([event.id], StripeEvent.State.HANDLED, "", now=now)
         return
     with locks.only_one(f"event:{event.stripe_subscription_id or event.stripe_event_id}") as mine:
         if not mine:
@@ -114,17 +127,62 @@ def process(event_id: int, *, now: datetime) -> None:
             _answer(event, answered, now=now)
 
 
+def record_renewals(*, now: datetime) -> tuple[int, list[int]]:
+    """Record a batch of paid renewals that wait, oldest first; return how many it was.
+
+    And which of them this has not answered: those are to be processed, each by itself. If the batch
+    fails it is all of them, so that one that cannot be read keeps no other waiting.
+    """
+    events = list(_renewals(now).order_by("next_attempt_at", "id")[:BATCH])
+    try:
+        with transaction.atomic(durable=True):
+            answered = set(_believe(events, now=now))
+    except Exception:
+        log.exception("batch_failed", events=[event.pk for event in events])
+        answered = set()
+    left = [event.pk for event in events if event.pk not in answered]
+    StripeEvent.objects.filter(id__in=left).update(next_attempt_at=now + SOON)
+    return len(events), left
+
+
+def has_renewals(*, now: datetime) -> bool:
+    """Whether a renewal that was paid waits."""
+    return _renewals(now).exists()
+
+
+def is_renewal(event: StripeEvent) -> bool:
+    """Whether an event is one of those that are recorded together."""
+    return event.type == "invoice.paid" and _object(event.payload).get("billing_reason") == _CYCLE
+
+
+def _renewals(now: datetime) -> QuerySet[StripeEvent]:
+    """Those that wait and of which `is_renewal` holds."""
+    paid = StripeEvent.objects.filter(
+        type="invoice.paid", payload__data__object__billing_reason=_CYCLE
+    )
+    return paid.filter(state=StripeEvent.State.RECEIVED, next_attempt_at__lte=now)
+
+
+def _believe(events: list[StripeEvent], *, now: datetime) -> list[int]:
+    answered = believed.record(events, now=now)
+    _close(answered, StripeEvent.State.HANDLED, "", now=now)
+    return answered
+
+
 def _is_believed(event: StripeEvent, *, now: datetime) -> bool:
     """Whether it is a renewal that is now recorded from the event itself, or the turn before it."""
     turn = turning.turned_to(event.type, event.payload)
-    if turn is not None:
-        return subscriptions.is_paid_through(event.stripe_subscription_id, turn)
     try:
-        renewal = gateway.renewal_paid(event.payload)
-        return renewal is not None and subscriptions.renewed(*renewal, now=now)
+        if turn is None:
+            with transaction.atomic(durable=True):
+                return bool(_believe([event], now=now))
+        if believed.is_paid_through(event.stripe_subscription_id, turn):
+            _close([event.id], StripeEvent.State.HANDLED, "", now=now)
+            return True
     except Exception as error:
         _try_later(event, error, now=now)
         raise
+    return False
 
 
 def _answer(event: StripeEvent, answered: list[int], *, now: datetime) -> None:
