@@ -7,11 +7,14 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-PRODUCT = "Premium Connectivity"
+from connectivity.accounts import mails
+from connectivity.notices import letters
+
 _AUTHENTICATE = "allauth.mfa.stages.AuthenticateStage"
 _PASSKEY = "mfa_reauthenticate:webauthn"
 
@@ -43,9 +46,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth is 
         ours = "connectivity.accounts.stages.SecondFactorStage"
         return [ours if path == _AUTHENTICATE else path for path in super().get_login_stages()]
 
-    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail under the product's name instead of the host's."""
-        super().send_mail(template_prefix, email, {"product": PRODUCT, **context})
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str,
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,  # noqa: ARG002 -- allauth's own signature
+    ) -> EmailMultiAlternatives:
+        """Return a mail as all of ours are: in the page's language, its HTML made from its text."""
+        subject, text = mails.words(template_prefix, context)
+        return letters.letter(subject, text, to=email)
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """The ways to show once more who one is, the passkey first: the first is the default."""
@@ -80,4 +90,4 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth is untyped
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Who asks for the passkey, as the device shows it."""
-        return {"id": context.request.get_host().partition(":")[0], "name": PRODUCT}
+        return {"id": context.request.get_host().partition(":")[0], "name": letters.BRAND}

@@ -1,23 +1,21 @@
 """The mails that are to be sent: written with what they tell of, sent once, tried until sent."""
 
-import re
 import time
 from datetime import datetime
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 import structlog
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template import Context
 from django.template.loader import get_template
 from django.utils import translation
 
 from billing.backoff import next_try
+from connectivity.notices import letters
 from connectivity.notices.models import Notice
 
 AT_MOST = 20  # seconds in one go: a mail server that hangs is not to take a worker for good
-SIGNATURE = "-- \nPremium Connectivity"  # As the mails of accounts have it.
 NOWHERE = "closed.invalid"  # Where closed accounts read: a domain that can never be (RFC 2606).
 WAITS = (5, 30, 120, 600, 3600)  # seconds until the next try
 log = structlog.get_logger()
@@ -32,11 +30,13 @@ def tell(
     user: Any,
     context: dict[str, Any],
     now: datetime,
+    reads: str = "",
 ) -> None:
     """Write down that this address is to be told of this event, in the caller's transaction.
 
     Once per event, template and address; the words are `templates/notices/<template>.txt`, whose
-    first line is the subject. Whoever closed their account is told nothing any more.
+    first line is the subject. `reads` is the language of whoever has no account that says so.
+    Whoever closed their account is told nothing any more.
     """
     if recipient.endswith(f"@{NOWHERE}"):
         return
@@ -47,7 +47,7 @@ def tell(
         recipient=recipient,
         defaults={
             "user": user,
-            "language": language(user),
+            "language": reads or language(user),
             "context": context,
             "created_at": now,
             "next_attempt_at": now,
@@ -78,23 +78,21 @@ def send_due(*, limit: int = 50, now: datetime) -> int:
     return sent
 
 
-def render(notice: Notice) -> tuple[str, str]:
-    """Return the subject and the text of a mail, in its reader's language."""
-    template: Any = get_template(f"notices/{notice.template}.txt")
+def words(template: str, context: dict[str, Any]) -> tuple[str, str]:
+    """Return the subject and the text of a mail, in the language that is switched on."""
+    found: Any = get_template(f"notices/{template}.txt")
     # Plain text: an address with an ampersand in it is to stay one.
-    context = Context(notice.context, autoescape=False)
-    with translation.override(notice.language):
-        text = template.template.render(context)
+    text = found.template.render(Context(context, autoescape=False))
     subject, _, body = text.partition("\n")
-    # What a mail leaves unsaid leaves no gap.
-    body = re.sub(r"\s*\n\s*\n", "\n\n", body.strip())
-    return subject.strip(), f"{body}\n\n{SIGNATURE}\n"
+    return subject.strip(), letters.tidy(body)
 
 
 def _send(notice: Notice, *, now: datetime) -> bool:
     try:
-        subject, body = render(notice)
-        EmailMessage(subject, body, to=[notice.recipient]).send()
+        with translation.override(notice.language):
+            subject, text = words(notice.template, notice.context)
+            mail = letters.letter(subject, text, to=notice.recipient)
+        mail.send()
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with one mail, the others go out
         notice.error = _reason(error)
         notice.next_attempt_at = next_try(notice.attempts, now, WAITS)

@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from billing import standing
 from connectivity.notices import outbox
@@ -55,6 +56,14 @@ class Reader:
         """An amount in the currency's minor unit."""
         with translation.override(outbox.language(self.person)):
             return money(amount, currency) if amount is not None and currency else ""
+
+    def interval(self, name: str) -> str:
+        """A period as it stands after "per"; one that we do not know keeps its own name."""
+        with translation.override(outbox.language(self.person)):
+            # Translators: as in "$10 per month".
+            return {"month": pgettext("per", "month"), "year": pgettext("per", "year")}.get(
+                name, name
+            )
 
     def car(self, vehicle_id: UUID | None) -> dict[str, str]:
         """The car's name, and where its page is."""

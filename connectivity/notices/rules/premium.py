@@ -33,7 +33,7 @@ def given(event: Any, now: datetime) -> Iterator[Mail]:
         yield told.mail(
             "trial_started" if terms.state == "trialing" else "premium_started",
             amount=told.price,
-            interval=terms.interval,
+            interval=told.reader.interval(terms.interval),
             paid_through=told.reader.day(terms.paid_through),
         )
 
@@ -90,7 +90,7 @@ def adopted(event: Any, now: datetime) -> Iterator[Mail]:
         yield told.mail(
             "subscription_adopted",
             amount=told.price,
-            interval=told.terms.interval,
+            interval=told.reader.interval(told.terms.interval),
             charge=told.until(told.terms.next_charge_at),
         )
 

@@ -89,7 +89,7 @@ def charge_ahead(event: Any, now: datetime) -> Iterator[Mail]:
         yield told.mail(
             event.kind,
             amount=told.amount() or told.price,
-            interval=told.fact("interval") or told.terms.interval,
+            interval=told.reader.interval(told.fact("interval") or told.terms.interval),
             charge=told.reader.day(told.fact("charge_at") or told.terms.next_charge_at),
             card=_card(told),
             cancel=page("garage:cancel", event.subject_id),
@@ -101,8 +101,9 @@ def _new_price(told: About) -> dict[str, str]:
     wanted = str(told.fact("to") or "")
     price = queries.catalog().prices.get(wanted)
     if price is None:
-        return {"amount": told.price, "interval": wanted or told.terms.interval}
-    return {"amount": _amount(told, price), "interval": price.interval}
+        known = wanted or told.terms.interval
+        return {"amount": told.price, "interval": told.reader.interval(known)}
+    return {"amount": _amount(told, price), "interval": told.reader.interval(price.interval)}
 
 
 def _amount(told: About, price: Price) -> str:
