@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from django.utils.translation import gettext as _
+
 # People and spreadsheets put spaces, hyphens and typographic dashes between the groups.
 _SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
 # 49 CFR 565.15, table III; I, O and Q never occur.
@@ -29,7 +31,10 @@ class WrongLength(VinError):
         """Take the number of characters that there were, separators left out."""
         self.length = length
         super().__init__(
-            f"A VIN has 17 characters; this one has {length}. Compare it with the one on the car."
+            _(
+                "A VIN has 17 characters; this one has {length}. "
+                "Compare it with the one on the car."
+            ).format(length=length)
         )
 
 
@@ -41,8 +46,10 @@ class ForbiddenLetter(VinError):
         self.letter, self.position = letter, position
         digit = "1" if letter == "I" else "0"
         super().__init__(
-            f"A VIN never has the letter {letter} (character {position}). "
-            f"It is probably the digit {digit}."
+            _(
+                "A VIN never has the letter {letter} (character {position}). "
+                "It is probably the digit {digit}."
+            ).format(letter=letter, position=position, digit=digit)
         )
 
 
@@ -53,8 +60,10 @@ class WrongCharacter(VinError):
         """Take the character and where it stands, counted from 1."""
         self.character, self.position = character, position
         super().__init__(
-            f"A VIN has only the letters A to Z and digits; character {position} is "
-            f"{character!a}. Type it again."
+            _(
+                "A VIN has only the letters A to Z and digits; character {position} is "
+                "{character}. Type it again."
+            ).format(position=position, character=ascii(character))
         )
 
 
@@ -64,8 +73,10 @@ class Placeholder(VinError):
     def __init__(self) -> None:
         """Take nothing: there is nothing more to say."""
         super().__init__(
-            "This is a placeholder and no VIN: all of its characters are the same. "
-            "Type the one that is on the car."
+            _(
+                "This is a placeholder and no VIN: all of its characters are the same. "
+                "Type the one that is on the car."
+            )
         )
 
 
@@ -75,8 +86,10 @@ class WrongCheckDigit(VinError):
     def __init__(self) -> None:
         """Take nothing: which character is mistyped cannot be known."""
         super().__init__(
-            "The check digit (the ninth character) does not fit the others: at least one "
-            "character is mistyped. Compare it with the VIN on the car."
+            _(
+                "The check digit (the ninth character) does not fit the others: at least one "
+                "character is mistyped. Compare it with the VIN on the car."
+            )
         )
 
 

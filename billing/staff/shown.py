@@ -9,6 +9,7 @@ from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
+from django.utils.translation import gettext
 
 _DASHBOARD = "https://dashboard.stripe.com"
 _PLACES = {
@@ -34,7 +35,10 @@ def money(minor: int, currency: str, *, brief: bool = False) -> str:
     whole = minor % 10**places == 0
     text = number_format(minor / 10**places, 0 if brief and whole else places)
     symbol = _SYMBOLS.get(currency)
-    return f"{symbol}{text}" if symbol else f"{text} {currency.upper()}"
+    if not symbol:
+        return f"{text} {currency.upper()}"
+    # Translators: an amount of money, such as $10.00; a no-break space keeps its parts together.
+    return gettext("{symbol}{number}").format(symbol=symbol, number=text)
 
 
 def minor(amount: Decimal, currency: str) -> int:
