@@ -23,7 +23,7 @@ from django.db import transaction
 
 from billing import grants, subjects
 from billing.grants import Gift
-from fleet import pairing
+from fleet import pairing, rights
 from fleet.models import Claim, DomainEvent, Ownership, Vehicle
 from fleet.vin import Vin
 
@@ -79,16 +79,34 @@ def add(*, owner: Any, vin: Vin, code: str, now: datetime) -> Added | ClaimOpene
     return outcome
 
 
+def owned(*, owner: Any, vehicle_id: UUID) -> Vehicle:
+    """Return the car if it is this owner's, unlocked. Raises NotInGarage."""
+    mine = Ownership.objects.filter(owner=owner, vehicle_id=vehicle_id, ends_at=None)
+    ownership = mine.select_related("vehicle").first()
+    if ownership is None:
+        raise NotInGarage
+    return ownership.vehicle
+
+
+def hold(*, owner: Any, vehicle_id: UUID) -> Ownership:
+    """Return the owner's hold on a car, which is locked until the transaction ends.
+
+    Raises NotInGarage.
+    """
+    ownership = _ownership(_lock(pk=vehicle_id))
+    if ownership is None or ownership.owner_id != owner.pk:
+        raise NotInGarage
+    return ownership
+
+
 def release(*, owner: Any, vehicle_id: UUID, now: datetime) -> None:
     """Take the car out of the garage; its paid plan ends now and unused time is paid back.
 
     Whoever claims the car is told that it is free. Raises NotInGarage.
     """
     with transaction.atomic(durable=True):
-        vehicle = _lock(pk=vehicle_id)
-        ownership = _ownership(vehicle)
-        if vehicle is None or ownership is None or ownership.owner_id != owner.pk:
-            raise NotInGarage
+        ownership = hold(owner=owner, vehicle_id=vehicle_id)
+        vehicle = ownership.vehicle
         _end(ownership, actor=owner, now=now)
         _record("vehicle_released", vehicle, actor=owner, now=now)
         for claim in _undecided(vehicle):
@@ -98,10 +116,7 @@ def release(*, owner: Any, vehicle_id: UUID, now: datetime) -> None:
 def object_to(*, owner: Any, vehicle_id: UUID, claim_id: int, now: datetime) -> None:
     """Say no to a claim: it then waits for staff, however long. Raises NotInGarage, ClaimClosed."""
     with transaction.atomic(durable=True):
-        vehicle = _lock(pk=vehicle_id)
-        ownership = _ownership(vehicle)
-        if vehicle is None or ownership is None or ownership.owner_id != owner.pk:
-            raise NotInGarage
+        vehicle = hold(owner=owner, vehicle_id=vehicle_id).vehicle
         claim = vehicle.claims.filter(pk=claim_id, state=Claim.State.OPEN).first()
         if claim is None:
             raise ClaimClosed
@@ -223,10 +238,11 @@ def _own(vehicle: Vehicle, owner: Any, *, now: datetime) -> None:
 
 
 def _end(ownership: Ownership, *, actor: Any, now: datetime) -> None:
-    """End an ownership, and with it everything that the owner pays for this car."""
+    """End an ownership, and with it all that its owner has allowed or pays for this car."""
     ownership.ends_at = now
     ownership.save(update_fields=["ends_at"])
     pairing.void(ownership.vehicle, now=now)
+    rights.end(ownership, actor=actor, now=now)
     subjects.vacate(ownership.vehicle_id, actor=actor, now=now)
 
 

@@ -4,12 +4,13 @@ Pure: it must never know where a value is kept, nor what time it is. A value is
 
     version (7 bytes) | kind (1) | generation (2) | set of traits (2) | grants (9 each) | sum (2)
 
-with numbers big-endian: the version comes first, so that Valkey can compare it. A grant is plan and
-source in one byte, then its start and its end in Unix seconds. What does not fit (a third grant, a
-plan that has no number here, an instant after the year 2106) is written as JSON behind the same
-first eight bytes: nothing is ever cut. The sum covers the value, the vehicle's id and the words of
-its traits, so that a value under another's key, or one whose set of traits has come to mean
-something else, is as unreadable as noise.
+with numbers big-endian: the version comes first, so that Valkey can compare it. The kind counts the
+grants, with a bit for a removed car and one for fleet learning, the one consent there is. A grant
+is plan and source in one byte, then its start and its end in Unix seconds. What does not fit (a
+third grant, a plan or consent that has no number here, an instant after the year 2106) is written
+as JSON behind the same first eight bytes: nothing is ever cut. The sum covers the value, the
+vehicle's id and the words of its traits, so that a value under another's key, or one whose set of
+traits has come to mean something else, is as unreadable as noise.
 """
 
 import functools
@@ -25,10 +26,14 @@ from billing.entitlements import Grant
 # A number is never given to another word: values that are stored would change their meaning.
 PLANS = ("premium",)
 SOURCES = ("subscription", "factory", "trial", "goodwill")
+# The car may send clips of its cameras: what its owner consents to, as cars and snapshots name it.
+FLEET_LEARNING = "fleet_learning"
 LARGEST_NUMBER = 0xFFFF
 OPEN = 0xFFFFFFFF
 TOO_LARGE = 2**53  # for a version: it is noise
 _REMOVED = 0b100
+_LEARNING = 0b1000
+_CONSENTS = {0: (), _LEARNING: (FLEET_LEARNING,)}
 _LONG = 0b011  # The two lowest bits of the kind count the grants, or say that JSON follows.
 _VERSION = struct.Struct(">Q")
 _HEADS = tuple(struct.Struct(">QHH" + "BII" * count) for count in range(_LONG))
@@ -98,12 +103,14 @@ def _short(snapshot: Snapshot, traits_number: int) -> bytes | None:
     grants = snapshot.grants
     if (
         len(grants) >= _LONG
-        or snapshot.consents
+        or snapshot.consents not in _CONSENTS.values()
         or not 0 <= snapshot.generation <= LARGEST_NUMBER
         or not 0 < traits_number <= LARGEST_NUMBER
     ):
         return None
     kind = len(grants) | (_REMOVED if snapshot.removed else 0)
+    if snapshot.consents:
+        kind |= _LEARNING
     facts: list[int] = [snapshot.version << 8 | kind, snapshot.generation, traits_number]
     for grant in grants:
         byte = _BYTES.get((grant.plan, grant.source))
@@ -125,13 +132,17 @@ def _decode_short(
         raise UnknownTraits(number)
     body = value[:-2]
     kind = head & 0xFF
-    if kind & ~(_REMOVED | _LONG) or _sum(vehicle_id, body, _seed(traits)) != value[-2:]:
+    if (
+        kind & ~(_LEARNING | _REMOVED | _LONG)
+        or _sum(vehicle_id, body, _seed(traits)) != value[-2:]
+    ):
         raise Poisoned(f"The snapshot of {vehicle_id} is not readable.")
     try:
         grants = tuple([_grant(*rest[at : at + 3]) for at in range(0, len(rest), 3)])
     except KeyError as error:
         raise Poisoned(f"The snapshot of {vehicle_id} has a grant of {error}.") from error
-    return Snapshot(vehicle_id, head >> 8, generation, bool(kind & _REMOVED), traits, (), grants)
+    removed, consents = bool(kind & _REMOVED), _CONSENTS[kind & _LEARNING]
+    return Snapshot(vehicle_id, head >> 8, generation, removed, traits, consents, grants)
 
 
 def _decode_long(vehicle_id: UUID, value: bytes) -> Snapshot:

@@ -32,9 +32,9 @@ COUNTED = 100_000  # of fewer vehicles than that the number is counted, of more 
 # Left to itself the planner reads all subjects anew for each batch.
 _BATCH = f"""
     SELECT vehicle.id, facts.version, credential_generation, removed_at IS NOT NULL,
-        model, hardware, market, facts.grants
+        fleet_learning, model, hardware, market, facts.grants
     FROM (
-        SELECT id, credential_generation, removed_at, model, hardware, market
+        SELECT id, credential_generation, removed_at, fleet_learning, model, hardware, market
         FROM fleet_vehicle WHERE id > %s ORDER BY id LIMIT %s
     ) AS vehicle CROSS JOIN LATERAL (
         SELECT version, grants FROM ({queries.FACTS}) AS every WHERE every.id = vehicle.id OFFSET 0

@@ -12,11 +12,11 @@ from django.db import connection
 from billing import queries
 from billing.entitlements import Grant
 from fleet.models import Vehicle
-from fleet.packing import Snapshot
+from fleet.packing import FLEET_LEARNING, Snapshot
 
 _ROWS = f"""
     SELECT fleet_vehicle.id, facts.version, credential_generation, removed_at IS NOT NULL,
-        model, hardware, market, facts.grants, vin
+        fleet_learning, model, hardware, market, facts.grants, vin
     FROM fleet_vehicle JOIN ({queries.FACTS}) AS facts ON facts.id = fleet_vehicle.id
     WHERE fleet_vehicle.id = ANY(%s)
 """  # noqa: S608 -- our own words
@@ -51,6 +51,7 @@ def snapshot(
     version: int,
     generation: int,
     removed: bool,
+    learning: bool,
     model: str,
     hardware: str,
     market: str,
@@ -59,4 +60,5 @@ def snapshot(
     """The snapshot that follows from a row of these columns."""
     traits = Vehicle.traits_of(model, hardware, market)
     facts = tuple([Grant(*grant) for grant in grants])
-    return Snapshot(vehicle_id, version, generation, removed, traits, (), facts)
+    consents = (FLEET_LEARNING,) if learning else ()
+    return Snapshot(vehicle_id, version, generation, removed, traits, consents, facts)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fleet.views import car, changing, garage, paying
+from fleet.views import car, changing, garage, learning, paying
 
 app_name = "garage"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("<uuid:vehicle_id>/portal/", paying.portal_page, name="portal"),
     path("<uuid:vehicle_id>/switch/", changing.switch, name="switch"),
     path("<uuid:vehicle_id>/withdraw/", changing.withdraw, name="withdraw"),
+    path("<uuid:vehicle_id>/learning/", learning.learning, name="learning"),
     path("<uuid:vehicle_id>/release/", garage.release, name="release"),
     path("<uuid:vehicle_id>/claims/<int:claim_id>/object/", garage.object_to, name="object"),
 ]

@@ -88,7 +88,10 @@ class EntitlementAnswer(serializers.Serializer[Any]):
     catalog = serializers.IntegerField()
     plan = serializers.CharField()
     features = serializers.ListField(child=serializers.CharField(), help_text="Open codes.")
-    consents = serializers.ListField(child=serializers.CharField())
+    consents = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What the owner consents to; open codes, such as `fleet_learning`.",
+    )
     reason = serializers.CharField()
     valid_until = serializers.DateTimeField(allow_null=True)
     lease = serializers.CharField(help_text="Compact JWS, `typ` lease+jwt.")

@@ -3,12 +3,14 @@
 from fleet.models.delivery import Delivery, Report, UsedAssertion
 from fleet.models.journal import DomainEvent, LeaseSchedule, Pace
 from fleet.models.pairing import Claim, Pairing, PairingAttempt
+from fleet.models.rights import Consent
 from fleet.models.rollouts import Rollout
 from fleet.models.sites import Era, SiteState
 from fleet.models.vehicles import Ownership, TraitSet, Vehicle
 
 __all__ = [
     "Claim",
+    "Consent",
     "Delivery",
     "DomainEvent",
     "Era",

@@ -44,6 +44,9 @@ class Vehicle(models.Model):
     created_at = models.DateTimeField(default=clock.now)
     removed_at = models.DateTimeField(null=True, blank=True)
     last_contact_at = models.DateTimeField(null=True, blank=True)
+    fleet_learning = models.BooleanField(
+        default=False, db_default=False, help_text="What the newest consent says; the car is told."
+    )
 
     class Meta:
         verbose_name = _("vehicle")

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from billing import checkout, clock, queries
 from billing.catalog import Feature
-from fleet import entries, words
+from fleet import entries, learning, words
 from fleet.models import Vehicle
 from fleet.views.pages import page
 
@@ -23,7 +23,12 @@ def car(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
     entry = entries.entry(owner=request.user, vehicle_id=vehicle_id, now=now)
     if request.GET.get("checkout") == "done":
         checkout.returned(payer=request.user, subject_id=vehicle_id, now=now)
-    return render(request, "garage/car.html", _car_context(request, entry, now=now))
+    context = {
+        **_car_context(request, entry, now=now),
+        "learning": learning.of(entry.vehicle),
+        "learning_poll": words.poll(0),
+    }
+    return render(request, "garage/car.html", context)
 
 
 @require_safe

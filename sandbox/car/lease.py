@@ -77,10 +77,11 @@ class Grant:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the car may do now: a plan's name and feature codes in their first order."""
+    """What the car may do now: a plan's name, feature codes in their first order, consents."""
 
     plan: str
     features: tuple[str, ...]
+    consents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Lease:
     not_before: float
     expires_at: float
     grants: tuple[Grant, ...]
+    consents: tuple[str, ...] = ()
 
     def check_time(self, now: float) -> None:
         """Raises LeaseError before `nbf` and from `exp` on.
@@ -123,9 +125,9 @@ class Lease:
         """The union of the grants that hold now; the plan is the richest one's."""
         held = [grant for grant in self.grants if grant.covers(now)]
         if not held:
-            return Verdict(STANDARD, ())
+            return Verdict(STANDARD, (), self.consents)
         richest = max(held, key=lambda grant: len(grant.features))
-        return Verdict(richest.plan, _union(grant.features for grant in held))
+        return Verdict(richest.plan, _union(grant.features for grant in held), self.consents)
 
 
 def parse_keys(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
@@ -205,6 +207,7 @@ def _lease(kid: str, claims: Mapping[str, Any]) -> Lease:
             not_before=_integer(claims["nbf"]),
             expires_at=_integer(claims["exp"]),
             grants=tuple(_grant(entry) for entry in claims["grants"]),
+            consents=_consents(claims.get("consents")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise LeaseError(Reason.CLAIMS, repr(error)) from None
@@ -229,6 +232,13 @@ def _grant(entry: Mapping[str, Any]) -> Grant:
         starts_at=_instant(entry["from"]),
         ends_at=_instant(entry["until"]),
     )
+
+
+def _consents(value: object) -> tuple[str, ...]:
+    """What is no list of codes consents to nothing, and is no reason to refuse the lease."""
+    if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
+        return ()
+    return tuple(value)
 
 
 def _integer(value: object) -> int:

@@ -25,6 +25,8 @@ PREMIUM_TILES = (
     ("browser", "Browser"),
     ("live_camera", "Live camera"),
 )
+# With this consent, and without any other word, the car sends clips of its cameras.
+FLEET_LEARNING = "fleet_learning"
 _KNOWN = {code for code, _ in PREMIUM_TILES}
 
 
@@ -52,6 +54,7 @@ def state(scene: Scene) -> dict[str, Any]:
         "link": link,
         "plan": verdict.plan,
         "features": list(verdict.features),
+        "consents": list(verdict.consents),
         "version": memory.version,
         "catalog": memory.catalog,
         "pairing": pairing,
@@ -95,6 +98,7 @@ def _texts(scene: Scene, verdict: leases.Verdict, pairing: dict[str, Any]) -> di
         "contact": _moment(memory.last_contact_at, scene.now),
         "told": f"{memory.version}.{memory.catalog}" if memory.version else "Nothing yet",
         "report": _report(scene),
+        "clips": "May be sent" if FLEET_LEARNING in verdict.consents else "None",
         "problem": memory.problem,
         "pairing": pairing["words"],
         "code": pairing["code"] or "",

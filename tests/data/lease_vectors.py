@@ -21,6 +21,7 @@ EXP = NOW + 40 * DAY
 VIN = "5YJ3E1EA0KF000316"
 ISSUER = "premium-connectivity"
 FEATURES = ["live_traffic", "satellite_maps", "video_streaming"]
+LEARNING = ["fleet_learning"]
 ABOUT = "Lease vectors; docs/cars.md says how to read them. Times are Unix seconds."
 # The order of Ed25519's group: a signature with S + ORDER is as right, and is not to be taken.
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -151,7 +152,9 @@ def _vector(name: str, says: str, of: Mapping[str, int], **rest: Any) -> Vector:
 
 def adopts(name: str, says: str, token: str, *features: str, **how: Any) -> Vector:
     """A document that the car is to take, and what it may do then."""
-    of = car(**{k: v for k, v in how.items() if k not in ("version_", "catalog_", "time")})
+    of = car(
+        **{k: v for k, v in how.items() if k not in ("version_", "catalog_", "time", "consents")}
+    )
     offered = {
         "version": how.get("version_", 18),
         "catalog": how.get("catalog_", 3),
@@ -162,6 +165,7 @@ def adopts(name: str, says: str, token: str, *features: str, **how: Any) -> Vect
         "time": how.get("time", time_of(of)),
         "plan": "premium" if features else "standard",
         "features": list(features),
+        "consents": how.get("consents", []),
     }
     return _vector(name, says, of, offered=offered, expected=expected)
 
@@ -190,11 +194,13 @@ def outdated(name: str, says: str, version: int, catalog: int, **how: int) -> Ve
     )
 
 
-def keeps(name: str, says: str, token: str, *features: str, **how: int) -> Vector:
+def keeps(name: str, says: str, token: str, *features: str, **how: Any) -> Vector:
     """A lease in storage, and what the car may do by it without any network."""
+    consents = how.pop("consents", [])
     of = car(version=18, **how)
     plan = "premium" if features else "standard"
-    expected = {"outcome": "holds", "time": time_of(of), "plan": plan, "features": list(features)}
+    may = {"plan": plan, "features": list(features), "consents": consents}
+    expected = {"outcome": "holds", "time": time_of(of), **may}
     return _vector(name, says, of, kept=token, expected=expected)
 
 
@@ -229,6 +235,14 @@ def _good() -> Iterator[Vector]:
                  lease(grants=[premium(NOW - 9, NOW + 99, "karaoke", "live_traffic"),
                                premium(NOW - 60, NOW + 5, "browser"), premium()]),
                  "karaoke", *FEATURES)  # fmt: skip
+    yield adopts("good_consent", "The owner consents to fleet learning.",
+                 lease(consents=LEARNING), *FEATURES, consents=LEARNING)  # fmt: skip
+    yield adopts("good_consent_standard", "A consent needs no plan.",
+                 lease(grants=[], consents=LEARNING), consents=LEARNING)  # fmt: skip
+    yield adopts("good_consents_unreadable", "What is no list of codes consents to nothing.",
+                 lease(consents="fleet_learning"), *FEATURES)  # fmt: skip
+    yield adopts("good_consents_missing", "Nor does silence.",
+                 lease(consents=...), *FEATURES)  # fmt: skip
     yield adopts("good_clock_in_1970", "A new car without a clock takes `iat` for a time that "
                  "has come.", lease(), *FEATURES, clock=7, floor=0, time=NOW)  # fmt: skip
     yield adopts("good_clock_set_back", "The floor is the time.", lease(), *FEATURES,
@@ -334,8 +348,14 @@ def _time() -> Iterator[Vector]:
 
 
 def _kept() -> Iterator[Vector]:
-    paid = lease(grants=[premium(NOW - 60, NOW + 30 * DAY)])
+    paid_for = [premium(NOW - 60, NOW + 30 * DAY)]
+    paid = lease(grants=paid_for)
     yield keeps("kept", "Offline, the lease in storage decides.", lease(), *FEATURES)
+    yield keeps("kept_consent", "Offline a consent holds as the lease does, after its grants too.",
+                lease(grants=paid_for, consents=LEARNING), clock=NOW + 30 * DAY,
+                consents=LEARNING)  # fmt: skip
+    yield void("kept_consent_expired", "Without a good lease there is no consent.",
+               lease(consents=LEARNING), "expired", clock=EXP)  # fmt: skip
     for name, second, features in (
         ("kept_last_second_of_grant", -1, FEATURES),
         ("kept_end_of_grant", 0, []),

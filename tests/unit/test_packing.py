@@ -35,6 +35,16 @@ def test_two_grants_fit_into_32_bytes(grants, length: int) -> None:
     assert back(facts) == facts
 
 
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_consent_costs_no_byte(removed: bool) -> None:
+    """Nor does the answer to a car without one: what lies there is the same to the letter."""
+    allowed = snapshot(PAID, OPEN_END, consents=(packing.FLEET_LEARNING,), removed=removed)
+    without = encode(snapshot(PAID, OPEN_END, removed=removed), 1)
+    assert len(encode(allowed, 1)) == len(without) == 32
+    assert without[7] & 0b1000 == 0
+    assert back(allowed) == allowed
+
+
 AWKWARD = [
     snapshot(PAID, PAID, OPEN_END),
     snapshot(*[PAID] * 40),
@@ -85,7 +95,15 @@ def test_values_compare_as_their_versions() -> None:
     assert sorted(values) == values
 
 
-@pytest.mark.parametrize("facts", [snapshot(), snapshot(PAID, OPEN_END), *AWKWARD[:3]])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        snapshot(),
+        snapshot(PAID, OPEN_END),
+        snapshot(consents=(packing.FLEET_LEARNING,)),
+        *AWKWARD[:3],
+    ],
+)
 def test_no_bit_can_turn_without_being_noticed(facts: Snapshot) -> None:
     value = encode(facts, 1)
     for bit in range(len(value) * 8):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connectivity.notices import outbox
-from connectivity.notices.rules import accounts, garage, money, premium, terms
+from connectivity.notices.rules import accounts, garage, money, premium, rights, terms
 from connectivity.notices.rules.mail import Mail, Rule
 
 __all__ = ["RULES", "Mail", "Rule", "apply"]
@@ -44,6 +44,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("fleet", "vehicle_retired"): garage.retired,
     ("fleet", "claim_opened"): garage.claim_opened,
     ("fleet", "claim_released"): garage.claim_decided,
+    ("fleet", "learning_allowed"): rights.learning,
+    ("fleet", "learning_withdrawn"): rights.learning,
     ("fleet", "claim_objected"): garage.claim_decided,
     ("fleet", "claim_refused"): garage.claim_decided,
 }

@@ -53,7 +53,8 @@ def offer(vector: dict) -> dict:
 
 
 def verdict(said: leases.Verdict) -> dict:
-    return {"plan": said.plan, "features": list(said.features)}
+    consents = list(said.consents)
+    return {"plan": said.plan, "features": list(said.features), "consents": consents}
 
 
 def why(car: dict, token: str, now: float) -> str | None:
