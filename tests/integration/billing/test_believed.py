@@ -103,7 +103,7 @@ def test_many_are_recorded_each_as_if_alone() -> None:
         assert grant_of(each).ends_at == THEN + GRACE
         assert grant_of(each).subject.version == before[grant_of(each).subject_id] + 1
         told = DomainEvent.objects.get(kind="grant_changed", subject_id=mirror.subject_id)
-        assert told.payer == Customer.objects.get(subscription=mirror).payer
+        assert told.payer == Customer.objects.get(subscriptions=mirror).payer
         assert told.data == {"subscription": each, "ends_at": (THEN + GRACE).isoformat()}
         assert Invoice.objects.get(subscription=mirror).status == "paid"
 
