@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from billing import queries
-from fleet import words
+from connectivity import showcase
 
 log = logging.getLogger(__name__)
 
@@ -17,10 +17,14 @@ log = logging.getLogger(__name__)
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
     """Say in one screen what Premium adds, what Standard keeps, and the price."""
-    offers = {price.interval: words.offer(price) for price in queries.offers()}
     premium = queries.catalog().plan(queries.PREMIUM)
-    features = words.gains(each for each in premium.features if each.is_out) if premium else []
-    return render(request, "landing.html", {"offers": offers, "features": features})
+    shown = {
+        "features": showcase.features(premium.features) if premium else [],
+        "price": showcase.prices(queries.offers()),
+        "canada": showcase.prices(queries.offers(currency="cad")),
+        "europe": showcase.prices(queries.offers(currency="eur")),
+    }
+    return render(request, "landing.html", shown)
 
 
 @require_safe

@@ -42,7 +42,7 @@ class Theme:
 
 
 CHOICES = (
-    Choice(DEVICE, "device", _("As my device")),
+    Choice(DEVICE, "device", _("Automatic")),
     Choice("light", "sun", _("Light")),
     Choice("dark", "moon", _("Dark")),
 )
