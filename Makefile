@@ -3,7 +3,7 @@
 # A machine needs git, make and Python >= 3.11; the rest comes from the lock file.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix schema pictures nightly bench clean-data env
+.PHONY: help run test check fix schema messages pictures nightly bench clean-data env
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -32,6 +32,9 @@ fix: env ## Mend what a tool can mend: format and simple lint
 
 schema: env ## Write docs/openapi.yaml anew from the code
 	@$(SCHEMA) --file docs/openapi.yaml
+
+messages: env ## Write locale/ anew from the sources; a new text is left to be translated
+	@$(BIN)/python -m tests.messages
 
 pictures: env ## Take the README's pictures anew (docs/pictures), with a Chromium
 	@$(BIN)/python -m tests.pictures
@@ -82,6 +85,13 @@ check-schema:
 
 check-templates:
 	$(call step,templates,$(TEMPLATES) | xargs -r $(BIN)/djade --check --target-version 5.2,make fix)
+
+check-messages:
+ifeq ($(shell command -v xgettext),)
+	@echo "SKIPPED messages: apt-get install gettext"
+else
+	$(call step,messages,$(BIN)/python -m tests.messages --check,make messages; then translate what is new in locale/)
+endif
 
 check-lock:
 	$(call step,lock file,$(UV) lock --check,$(UV) lock)
