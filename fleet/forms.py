@@ -80,3 +80,18 @@ class AddCarForm(forms.Form):
     def asks_to_confirm(self) -> bool:
         """Whether the page shows the box."""
         return self.is_bound and ("confirmed" in self.errors or bool(self.data.get("confirmed")))
+
+
+class AddressForm(forms.Form):
+    """The email address of somebody else."""
+
+    email = forms.EmailField(
+        label=_("Email address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "placeholder": "name@example.com"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Put the cursor where something is to be typed."""
+        super().__init__(*args, **kwargs)
+        self.fields["email"].widget.attrs["autofocus"] = True

@@ -113,6 +113,18 @@ def release(*, owner: Any, vehicle_id: UUID, now: datetime) -> None:
             _close(claim, Claim.State.RELEASED, actor=owner, now=now)
 
 
+def pass_on(ownership: Ownership, *, to: Any, now: datetime) -> None:
+    """Hand a car to who has accepted it, in the caller's transaction that holds it.
+
+    What its owner pays for it ends, and claims on it are settled.
+    """
+    vehicle = ownership.vehicle
+    _hand_over(vehicle, ownership, to, actor=to, now=now, accepted=True)
+    for claim in _undecided(vehicle):
+        theirs = claim.claimant_id == to.pk
+        _close(claim, Claim.State.GRANTED if theirs else Claim.State.REFUSED, actor=to, now=now)
+
+
 def object_to(*, owner: Any, vehicle_id: UUID, claim_id: int, now: datetime) -> None:
     """Say no to a claim: it then waits for staff, however long. Raises NotInGarage, ClaimClosed."""
     with transaction.atomic(durable=True):
@@ -223,11 +235,18 @@ def _take(
 
 
 def _hand_over(
-    vehicle: Vehicle, ownership: Ownership | None, to: Any, *, actor: Any, now: datetime
+    vehicle: Vehicle,
+    ownership: Ownership | None,
+    to: Any,
+    *,
+    actor: Any,
+    now: datetime,
+    **facts: Any,
 ) -> None:
     if ownership is not None:
         _end(ownership, actor=actor, now=now)
-        _record("vehicle_lost", vehicle, actor=actor, now=now, owner=str(ownership.owner_id))
+        facts = {"owner": str(ownership.owner_id), **facts}
+        _record("vehicle_lost", vehicle, actor=actor, now=now, **facts)
     _own(vehicle, to, now=now)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet import consents
-from fleet.models import Ownership
+from fleet.models import DomainEvent, Ownership, Transfer
 
 
 def end(ownership: Ownership, *, actor: Any, now: datetime) -> None:
@@ -16,4 +16,19 @@ def end(ownership: Ownership, *, actor: Any, now: datetime) -> None:
         actor=actor,
         by_itself=True,
         now=now,
+    )
+    for transfer in ownership.vehicle.transfers.filter(state=Transfer.State.OPEN):
+        close(transfer, Transfer.State.ENDED, actor=actor, now=now)
+
+
+def close(transfer: Transfer, state: str, *, actor: Any, now: datetime, buyer: Any = None) -> None:
+    """Decide an open offer, with its car locked; who is to know of it is told by the event."""
+    transfer.state, transfer.decided_at, transfer.buyer = state, now, buyer
+    transfer.save(update_fields=["state", "decided_at", "buyer"])
+    DomainEvent.objects.create(
+        kind=f"transfer_{state}",
+        at=now,
+        vehicle_id=transfer.vehicle_id,
+        actor=actor,
+        data={"transfer": transfer.pk},
     )

@@ -6,7 +6,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from billing import clock, locks, subjects
-from fleet import delivery, progress, rebuild, retries, rotation, scrub, sites, snapshots
+from fleet import delivery, progress, rebuild, retries, rotation, scrub, sites, snapshots, transfers
 from fleet.models import Rollout, UsedAssertion
 
 log = structlog.get_logger()
@@ -110,5 +110,7 @@ def count_rollout(rollout_id: int) -> None:
 
 @shared_task
 def tidy() -> None:
-    """Forget spent assertions that could not be used again anyway."""
+    """Forget spent assertions that could not be used again anyway; end offers that ran out."""
+    transfers.expire(now=clock.now())
+    transfers.forget(now=clock.now())
     UsedAssertion.objects.filter(expires_at__lt=clock.now()).delete()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fleet.views import car, changing, garage, learning, paying
+from fleet.views import car, changing, garage, learning, paying, transfers
 
 app_name = "garage"
 urlpatterns = [
@@ -17,6 +17,9 @@ urlpatterns = [
     path("<uuid:vehicle_id>/switch/", changing.switch, name="switch"),
     path("<uuid:vehicle_id>/withdraw/", changing.withdraw, name="withdraw"),
     path("<uuid:vehicle_id>/learning/", learning.learning, name="learning"),
+    path("<uuid:vehicle_id>/transfer/", transfers.offer, name="transfer"),
+    path("<uuid:vehicle_id>/transfer/back/", transfers.take_back, name="take_back"),
+    path("offers/<str:token>/", transfers.offered, name="offered"),
     path("<uuid:vehicle_id>/release/", garage.release, name="release"),
     path("<uuid:vehicle_id>/claims/<int:claim_id>/object/", garage.object_to, name="object"),
 ]

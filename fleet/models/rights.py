@@ -1,7 +1,8 @@
-"""What an owner has allowed with a car: what it may learn from; ends with the ownership."""
+"""What goes with an ownership and ends with it: a consent, an offer to pass the car on."""
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from fleet.models.vehicles import Vehicle
 
@@ -21,3 +22,50 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{'given' if self.given else 'withdrawn'} for {self.vehicle_id}"
+
+
+class Transfer(models.Model):
+    """An owner offers a car to whoever reads an address; it passes when they accept."""
+
+    class State(models.TextChoices):
+        """An open one waits for the buyer; `ended` with the ownership, by another way."""
+
+        OPEN = "open"
+        ACCEPTED = "accepted"
+        DECLINED = "declined"
+        TAKEN_BACK = "taken_back"
+        EXPIRED = "expired"
+        ENDED = "ended"
+
+    vehicle = models.ForeignKey(Vehicle, models.PROTECT, related_name="transfers")
+    seller = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    email = models.EmailField(blank=True, help_text="Emptied a month after the decision.")
+    buyer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    state = models.CharField(max_length=16, choices=State, default=State.OPEN)
+    offered_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vehicle"], condition=Q(state="open"), name="one_open_offer_per_vehicle"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="accepted", buyer__isnull=False)
+                | ~Q(state="accepted") & Q(buyer__isnull=True),
+                name="offer_has_a_buyer_once_accepted",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(state="open"), name="offer_open"),
+            models.Index(
+                fields=["decided_at"], condition=~Q(email=""), name="offer_with_an_address"
+            ),
+            models.Index(fields=["seller", "offered_at"], name="offer_by_seller"),
+        ]
+
+    def __str__(self) -> str:
+        return f"offer of {self.vehicle_id} ({self.state})"

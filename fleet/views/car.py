@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from billing import checkout, clock, queries
 from billing.catalog import Feature
-from fleet import entries, learning, words
+from fleet import entries, learning, transfers, words
 from fleet.models import Vehicle
 from fleet.views.pages import page
 
@@ -27,8 +27,16 @@ def car(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
         **_car_context(request, entry, now=now),
         "learning": learning.of(entry.vehicle),
         "learning_poll": words.poll(0),
+        **_offered(entry, now=now),
     }
     return render(request, "garage/car.html", context)
+
+
+def _offered(entry: entries.Entry, *, now: datetime) -> dict[str, Any]:
+    """The offer to pass the car on that waits for its buyer, if there is one."""
+    found = transfers.of(entry.vehicle, now=now)
+    until = words.instant(found.expires_at, now=now) if found else ""
+    return {"transfer": found, "transfer_until": until}
 
 
 @require_safe

@@ -216,7 +216,8 @@ def test_both_sides_of_a_sale_have_it_in_writing(now, owner, car) -> None:
             "Your subscription to Premium Connectivity for it has ended at that time; it does not "
             "go to the next owner. Nothing more is charged. Unused time that you have paid for is "
             "given back to the card that paid: we write again with the amount.\n\n"
-            "What came with the car stays with the car.\n\n"
+            "What came with the car stays with the car. What you allowed with it, such as camera "
+            "clips or additional drivers, has ended.\n\n"
             "Keep this mail as your proof. If you did not expect it, write to our support."
         ),
     )

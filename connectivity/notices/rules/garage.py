@@ -71,6 +71,7 @@ def _gone(template: str, event: Any, owner: Any, now: datetime) -> Iterator[Mail
             **reader.car(event.vehicle_id),
             "at": reader.moment(event.at),
             "paid": _paid(event, owner, now=now),
+            "accepted": bool(event.data.get("accepted")),
         },
     )
 

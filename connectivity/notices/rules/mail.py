@@ -25,11 +25,16 @@ from fleet.words import car_name
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A template for a person, with what it needs to know."""
+    """A template for a person, with what it needs to know.
+
+    Who is known by an address alone has that, and the language in which it is written.
+    """
 
     template: str
     to: Any
     context: dict[str, Any]
+    address: str = ""
+    reads: str = ""
 
 
 Rule = Callable[[Any, datetime], Iterator[Mail]]
