@@ -42,8 +42,6 @@ RULES: dict[tuple[str, str], Rule] = {
     ("fleet", "vehicle_released"): garage.released,
     ("fleet", "vehicle_lost"): garage.released,
     ("fleet", "vehicle_retired"): garage.retired,
-    ("fleet", "claim_opened"): garage.claim_opened,
-    ("fleet", "claim_released"): garage.claim_decided,
     ("fleet", "learning_allowed"): rights.learning,
     ("fleet", "learning_withdrawn"): rights.learning,
     ("fleet", "transfer_offered"): rights.transfer_offered,
@@ -69,5 +67,6 @@ def apply(source: str, event: Any, *, now: datetime) -> None:
             recipient=mail.address or mail.to.email,
             user=mail.to,
             context=mail.context,
+            reads=mail.reads,
             now=now,
         )
