@@ -28,6 +28,21 @@
     if (!document.hidden && waiting) window.htmx.trigger(waiting, 'seen')
   })
 
+  // Other colours at once: the answer would be the same page in them.
+  for (const form of document.querySelectorAll('form[data-theme-switch]')) {
+    form.addEventListener('submit', async event => {
+      event.preventDefault()
+      const pressed = event.submitter
+      const body = new FormData(form, pressed)
+      const answer = await fetch(form.action, { method: 'POST', body, redirect: 'manual' }).catch(() => null)
+      if (answer?.type !== 'opaqueredirect') return location.reload()
+      const schemes = pressed.value === 'device' ? 'light dark' : pressed.value
+      document.documentElement.dataset.theme = pressed.value
+      document.querySelector('meta[name="color-scheme"]').content = schemes
+      for (const each of form.elements) if (each.ariaPressed) each.ariaPressed = String(each === pressed)
+    })
+  }
+
   // One press is one payment page.
   for (const form of document.querySelectorAll('form[data-once]')) {
     form.addEventListener('submit', event => {
