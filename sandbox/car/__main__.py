@@ -9,19 +9,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sandbox.car import demo, fleet, identity, keys
+from sandbox.car import demo, fleet, identity, keys, maker
 from sandbox.car.config import Config, from_environment
+from sandbox.car.maker import NotTakenError
 from sandbox.car.storage import Storage
 
 _EXAMPLES = """\
-A fleet against a running system:
-  python -m sandbox.car --count 1000 --manifest > cars.csv
-  python manage.py import_vehicles cars.csv
-  python -m sandbox.car --count 1000
+A fleet against a running `make run`, with a proof at the end:
+  python -m sandbox.car --count 1000 --for 120
 
-Environment: CAR_DATA_DIR (var/sandbox/car), EDGE_URL (http://localhost:8001), VEHICLE_AUDIENCE
-(premium-connectivity), CLOCK_FILE (var/clock), CAR_WAIT (50: seconds for which the demo car has
-its checks held).
+Its cars are imported first (`manage.py import_vehicles`). They wait and poll, sleep, lose signal,
+restart with old storage and have clocks that are wrong; one in a hundred has a key that is not its
+own and must be refused. The exit status is 1 if a car differs from what the service says of it.
+
+Environment: APP_DATA_DIR, EDGE_PORT as for `make run`; CAR_DATA_DIR (var/sandbox/car), EDGE_URL
+(http://localhost:8001), VEHICLE_AUDIENCE (premium-connectivity), CLOCK_FILE (var/clock), CAR_WAIT
+(50: seconds for which a car that is awake has its checks held).
 """
 
 
@@ -42,11 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 asyncio.run(demo.run(config))
         else:
             with _only_one(config.data_dir, "fleet"):
-                asyncio.run(fleet.run(config, cars))
-    except (AlreadyRunningError, ValueError) as error:
+                return _fleet(config, cars, options)
+    except (AlreadyRunningError, NotTakenError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def _fleet(config: Config, cars: Sequence[identity.Identity], options: argparse.Namespace) -> int:
+    manifest = _manifest(config, cars)
+    if options.provision:
+        maker.provision(manifest, config.data_dir / "fleet.csv")
+    trip = fleet.Trip(options.seconds, options.seed, options.journal, options.spell)
+    private_keys = _enrolled(config, cars)
+    return 0 if asyncio.run(fleet.run(config, private_keys, trip)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,20 +68,34 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--count", type=int, metavar="N", help="N cars of a made-up fleet")
-    parser.add_argument(
-        "--manifest", action="store_true", help="print these cars' import file instead"
+    add = parser.add_argument
+    add("--count", type=int, metavar="N", help="N cars of a made-up fleet")
+    add("--manifest", action="store_true", help="print these cars' import file instead")
+    add(
+        "--for",
+        dest="seconds",
+        type=float,
+        metavar="SECONDS",
+        help="once all are on; else: until Ctrl-C",
     )
+    add("--spell", type=float, default=30.0, metavar="SECONDS", help="a sleep, a tunnel, ... (30)")
+    add("--seed", type=int, default=1, metavar="N", help="another one, and other cars sleep (1)")
+    add("--journal", type=Path, metavar="FILE", help="write down when each car got what")
+    add("--no-import", dest="provision", action="store_false", help="the cars are known already")
     return parser
 
 
 def _manifest(config: Config, cars: Sequence[identity.Identity]) -> str:
+    private_keys = _enrolled(config, cars)
+    return identity.manifest((car, keys.public_key(private_keys[car.vin])) for car in cars)
+
+
+def _enrolled(config: Config, cars: Sequence[identity.Identity]) -> dict[str, bytes]:
     storage = Storage(config.data_dir)
     try:
-        private_keys = storage.enrol([car.vin for car in cars], keys.new_key)
+        return storage.enrol([car.vin for car in cars], keys.new_key)
     finally:
         storage.close()
-    return identity.manifest((car, keys.public_key(private_keys[car.vin])) for car in cars)
 
 
 @contextlib.contextmanager

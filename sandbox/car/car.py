@@ -107,6 +107,11 @@ class Car:
         """Whether the car was asleep when it last looked."""
         return self._switches.asleep
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has a request open that the edge may hold."""
+        return self._asking is not None
+
     def is_called(self) -> bool:
         """Whether somebody has used the car's switches since it last looked."""
         return self._storage.switches(self.vin) != self._switches

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_DATA_DIR = "var/sandbox/car"
-DEFAULT_EDGE_URL = "http://localhost:8001"
+DEFAULT_APP_DATA_DIR = "var"
+DEFAULT_EDGE_PORT = "8001"
 DEFAULT_PATIENCE = 50  # seconds for which a car that is awake has its checks held
 DEFAULT_AUDIENCE = "premium-connectivity"
 
@@ -23,10 +23,12 @@ class Config:
 
 def from_environment(environ: Mapping[str, str]) -> Config:
     """The configuration that the environment names; empty variables count as unset."""
-    data_dir = Path(environ.get("CAR_DATA_DIR") or DEFAULT_DATA_DIR).resolve()
+    shared = Path(environ.get("APP_DATA_DIR") or DEFAULT_APP_DATA_DIR)
+    data_dir = Path(environ.get("CAR_DATA_DIR") or shared / "sandbox" / "car").resolve()
+    edge_port = environ.get("EDGE_PORT") or DEFAULT_EDGE_PORT
     return Config(
         data_dir=data_dir,
-        edge_url=(environ.get("EDGE_URL") or DEFAULT_EDGE_URL).rstrip("/"),
+        edge_url=(environ.get("EDGE_URL") or f"http://localhost:{edge_port}").rstrip("/"),
         audience=environ.get("VEHICLE_AUDIENCE") or DEFAULT_AUDIENCE,
         clock_file=clock_file(data_dir, environ),
         patience=int(environ.get("CAR_WAIT") or DEFAULT_PATIENCE),

@@ -49,8 +49,8 @@ _PATTERNS = (
     _Pattern("LRW3E7FA", "PC", "model_3", "mcu3", "NO"),
     _Pattern("LRWYGCEK", "RC", "model_y", "mcu3", "GB"),
 )
-# A twentieth came with Premium for life, a tenth with a trial: about what a mixed fleet looks like.
-_CONNECTIVITY = ("lifetime", "trial", "trial") + ("standard",) * 17
+# A fifth came with Premium for life, so that what joins Premium is seen in many cars.
+_CONNECTIVITY = ("lifetime", "lifetime", "trial") + ("standard",) * 7
 
 DEMO = Identity(
     vin="5YJ3E1EA0KF000316",

@@ -171,6 +171,12 @@ class Storage:
             raise ValueError(f"A car has no switch {switch!r}.")
         self._change(vin, f"{switch} = {int(on)}")
 
+    def reset_switches(self, vins: Iterable[str]) -> None:
+        """Has nobody touched the switches of these cars."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany("DELETE FROM switches WHERE vin = ?", [(vin,) for vin in vins])
+        self._db.execute("COMMIT")
+
     def press_pairing(self, vin: str) -> None:
         """Notes that the driver wants a pairing code."""
         self._change(vin, "pairing_presses = pairing_presses + 1")

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from sandbox.car.car import Car
+from sandbox.car.driver import Driver
 
 _RECENT_SECONDS = 10.0
 _MOST_RECENT = 20_000
 _REDRAW_EVERY = 1.0
+_REDRAWS_SLOWER_FOR = 2_500  # cars: to look at all of them takes time that they need
 _LINE_EVERY = 10.0
 _NO_ANSWER = "no answer"
 
@@ -44,14 +46,18 @@ class Tally:
         return len(took) / max(now - since, 1.0), took
 
 
-def render(fleet: Sequence[Car], tally: Tally, now: float) -> list[str]:
+def render(drivers: Sequence[Driver], tally: Tally, now: float) -> list[str]:
     """The table's lines, each at most 100 characters."""
+    fleet = [driver.car for driver in drivers]
     rate, took = tally.recent(now)
     times = f"p50 {_quantile(took, 0.5)}, p99 {_quantile(took, 0.99)}"
     lines = [
         f"{len(fleet):,} cars for {_duration(now - tally.started_at)}",
+        f"  road     {_counts(Counter(driver.state for driver in drivers))}",
         f"  plans    {_plans(fleet)}",
+        f"  holding  {_holding(fleet)}",
         f"  reports  {_reports(fleet)}",
+        f"  oddities {_oddities(drivers)}",
         f"  checks   {rate:,.1f}/s in the last {_RECENT_SECONDS:.0f} s, {times}",
     ]
     for call in ("token", "check", "report", "keys"):
@@ -62,22 +68,23 @@ def render(fleet: Sequence[Car], tally: Tally, now: float) -> list[str]:
     return [line[:100] for line in lines]
 
 
-def summary(fleet: Sequence[Car], tally: Tally) -> str:
+def summary(drivers: Sequence[Driver], tally: Tally) -> str:
     """The last table, with the mean rate over the whole run."""
     now = time.monotonic()
     mean = tally.checks() / max(now - tally.started_at, 0.001)
-    lines = ["", "Stopped. What the cars saw:", *render(fleet, tally, now)]
+    lines = ["", "Stopped. What the cars saw:", *render(drivers, tally, now)]
     return "\n".join([*lines, f"  in all   {tally.checks():,} checks, {mean:,.1f}/s"])
 
 
-async def show(fleet: Sequence[Car], tally: Tally, out: TextIO) -> None:
+async def show(drivers: Sequence[Driver], tally: Tally, out: TextIO) -> None:
     """Redraws the table in a terminal, or writes a line now and then into anything else."""
     drawn = 0
     while True:
-        await asyncio.sleep(_REDRAW_EVERY if out.isatty() else _LINE_EVERY)
-        lines = render(fleet, tally, time.monotonic())
+        redraw = _REDRAW_EVERY + len(drivers) / _REDRAWS_SLOWER_FOR
+        await asyncio.sleep(redraw if out.isatty() else _LINE_EVERY)
+        lines = render(drivers, tally, time.monotonic())
         if not out.isatty():
-            out.write(" | ".join(line.strip() for line in lines[:4]) + "\n")
+            out.write(" | ".join(line.strip() for line in lines[:7]) + "\n")
         else:
             # Go back over the last table and clear to the end of the screen before each redraw.
             out.write((f"\x1b[{drawn}F" if drawn else "") + "\x1b[J" + "\n".join(lines) + "\n")
@@ -87,6 +94,24 @@ async def show(fleet: Sequence[Car], tally: Tally, out: TextIO) -> None:
 
 def _plans(fleet: Sequence[Car]) -> str:
     return _counts(Counter(car.verdict().plan if car.memory.lease else "none yet" for car in fleet))
+
+
+def _holding(fleet: Sequence[Car]) -> str:
+    catalogs = Counter(car.memory.catalog for car in fleet if car.memory.catalog)
+    newest = sorted(catalogs.items(), reverse=True)[:4]
+    return _counts({f"catalogue {catalog}:": n for catalog, n in newest})
+
+
+def _oddities(drivers: Sequence[Driver]) -> str:
+    return _counts(
+        {
+            "wrong clock": sum(driver.habits.clock_is_wrong for driver in drivers),
+            "in 1970": sum(driver.habits.flat_battery for driver in drivers),
+            "restarts": sum(max(driver.starts - 1, 0) for driver in drivers),
+            "bad keys": sum(driver.habits.forged for driver in drivers),
+            "told backwards": sum(bool(driver.told.backwards) for driver in drivers),
+        }
+    )
 
 
 def _reports(fleet: Sequence[Car]) -> str:

@@ -16,37 +16,57 @@ _TIMEOUT = aiohttp.ClientTimeout(total=_SECONDS, connect=5)
 _LARGEST_BODY = 1_000_000
 
 Tally = Callable[[str, int | None, float], None]
+Hear = Callable[[str, Answer], None]
 
 
 def no_tally(call: str, status: int | None, seconds: float) -> None:
     """Counts nothing."""
 
 
+def nobody(call: str, answer: Answer) -> None:
+    """Listens to nothing."""
+
+
 @contextlib.asynccontextmanager
 async def dial(
-    edge_url: str, *, connections: int, tally: Tally = no_tally
+    edge_url: str, *, connections: int, tally: Tally = no_tally, address: str | None = None
 ) -> AsyncIterator["Wire"]:
-    """A wire to this edge with at most so many connections, shared by the cars of a process."""
-    connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=60)
+    """A wire to this edge with at most so many connections, shared by the cars of a process.
+
+    With `address` it calls from this address of the machine.
+    """
+    connector = aiohttp.TCPConnector(
+        limit=connections, keepalive_timeout=60, local_addr=(address, 0) if address else None
+    )
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=_TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "sandbox-car/1"},
     ) as client:
-        yield Wire(client, edge_url, asyncio.Semaphore(connections), tally)
+        yield Wire(client, f"{edge_url}/vehicle/v1", asyncio.Semaphore(connections), tally)
 
 
 class Wire:
     """The calls of the contract. Each raises SetbackError where no answer came."""
 
     def __init__(
-        self, client: aiohttp.ClientSession, edge_url: str, lines: asyncio.Semaphore, tally: Tally
+        self,
+        client: aiohttp.ClientSession,
+        base: str,
+        lines: asyncio.Semaphore,
+        tally: Tally,
+        hear: Hear = nobody,
     ) -> None:
         self._client = client
-        self._base = f"{edge_url}/vehicle/v1"
+        self._base = base
         self._lines = lines
         self._tally = tally
+        self._hear = hear
+
+    def overheard(self, hear: Hear) -> "Wire":
+        """The same wire for one car; `hear` is told each answer that reaches the car."""
+        return Wire(self._client, self._base, self._lines, self._tally, hear)
 
     async def token(self, assertion: str) -> Answer:
         """Asks for an access token for an assertion (RFC 7523)."""
@@ -87,16 +107,16 @@ class Wire:
         # Waiting for one's turn on a shared line is not the edge's slowness: it is not counted.
         async with self._lines:
             started = time.perf_counter()
-            status: int | None = None
             try:
                 answer = await self._exchange(method, path, options)
-                status = answer.status
             except TimeoutError:
+                self._tally(call, None, time.perf_counter() - started)
                 raise SetbackError("The service did not answer in time.", Kind.SILENT) from None
             except (aiohttp.ClientError, OSError):
+                self._tally(call, None, time.perf_counter() - started)
                 raise SetbackError("The service cannot be reached.", Kind.SILENT) from None
-            finally:
-                self._tally(call, status, time.perf_counter() - started)
+            self._tally(call, answer.status, time.perf_counter() - started)
+            self._hear(call, answer)
             return answer
 
     async def _exchange(self, method: str, path: str, options: dict[str, Any]) -> Answer:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.car import maker
 from sandbox.car.identity import DEMO, series
 from sandbox.car.storage import Storage
 from tests.unit.car.edge_double import EdgeDouble, serving_in_thread
@@ -131,17 +133,34 @@ def test_two_processes_do_not_drive_one_car(tmp_path):
         assert "already drives the demo car" in second.stderr
 
 
-def test_a_fleet_shows_what_it_sees_and_ends_with_a_summary(tmp_path):
+def test_a_fleet_shows_what_it_sees_and_names_each_car_that_has_not_what_it_should(tmp_path):
     cars = series(5)
     # The double knows one car at a time: the first is welcome and the others are refused.
     edge = EdgeDouble(cars[0].vin)
-    with serving_in_thread(edge), running(tmp_path, edge.url, "--count", "5") as process:
+    arguments = ("--count", "5", "--no-import")
+    with serving_in_thread(edge), running(tmp_path, edge.url, *arguments) as process:
         eventually(lambda: len(edge.asking) == 5 and edge.reports)
         output = stop(process, signal.SIGINT)
-        assert process.returncode == 0
+        assert process.returncode == 1
     summary = output[output.index("Stopped.") :]
     assert "5 cars for 0:" in summary
     assert "standard 1" in summary
     assert "none yet 4" in summary
     assert "4 x invalid_grant (400)" in summary
     assert "in all   1 checks" in summary
+    assert "Proof: 1 of 5 cars have what they should." in summary
+    wrong = re.findall(r"WRONG  (\w+): (.*)", summary)
+    assert {vin for vin, _ in wrong} == {car.vin for car in cars[1:]}
+    assert all("It has no token. The car says: invalid_grant (400)" in why for _, why in wrong)
+
+
+def test_a_fleet_is_imported_by_the_command_of_any_maker(tmp_path, monkeypatch):
+    monkeypatch.setattr(maker, "_ROOT", tmp_path)
+    (tmp_path / "manage.py").write_text("raise SystemExit(1)")
+    file = tmp_path / "fleet.csv"
+    with pytest.raises(maker.NotTakenError, match="Not all cars of .*fleet.csv were imported"):
+        maker.provision("vin\n", file)
+    taken = f"import sys; sys.exit(sys.argv[1:] != ['import_vehicles', {str(file)!r}])"
+    (tmp_path / "manage.py").write_text(taken)
+    maker.provision("vin\n", file)
+    assert file.read_text() == "vin\n"
