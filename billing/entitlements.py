@@ -56,8 +56,10 @@ def resolve(
     ]
     current = _verdict(carried, now)
     name, codes, reason = current
-    changes = (at for at in sorted(_boundaries(grants, now)) if _verdict(carried, at) != current)
-    return Entitlement(name, tuple(sorted(codes)), reason, next(changes, None))
+    for at in sorted(_boundaries(grants, now)):
+        if _verdict(carried, at) != current:
+            return Entitlement(name, tuple(sorted(codes)), reason, at)
+    return Entitlement(name, tuple(sorted(codes)), reason, None)
 
 
 def _verdict(
@@ -76,6 +78,5 @@ def _verdict(
 
 
 def _boundaries(grants: Sequence[Grant], after: int) -> set[int]:
-    instants = {grant.starts_at for grant in grants}
-    instants.update(grant.ends_at for grant in grants if grant.ends_at is not None)
-    return {instant for instant in instants if instant > after}
+    ends = [ends_at for _, _, ends_at, _ in grants if ends_at is not None and ends_at > after]
+    return {starts_at for _, starts_at, _, _ in grants if starts_at > after}.union(ends)

@@ -4,7 +4,7 @@ It must never know how it was asked, nor where the facts were, nor answer from a
 """
 
 import asyncio
-from datetime import UTC, datetime
+import time
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
@@ -120,4 +120,5 @@ def _answers(now: int) -> bool:
 
 
 def _rfc3339(instant: int) -> str:
-    return datetime.fromtimestamp(instant, UTC).isoformat().replace("+00:00", "Z")
+    year, month, day, hour, minute, second = time.gmtime(instant)[:6]
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"

@@ -50,6 +50,13 @@ def require_as_new(held: Held, snapshot: Snapshot, told: "Told") -> None:
         raise Behind("The car holds a newer version than this site can find.")
 
 
+class Pace(NamedTuple):
+    """How often cars are to ask, made ready for answers."""
+
+    ring: Iterator[bytes]  # the header that says when to come back, another one each time
+    lets_wait: bool  # whether a request may be held: not where staff have slowed the cars down
+
+
 class Told:
     """What holds for all cars: the catalogue, how often to ask in each market, the lease keys."""
 
@@ -59,19 +66,14 @@ class Told:
         self.catalog = catalog
         self.schedule = schedule
         self._seconds = seconds
-        self._rings: dict[int, Iterator[bytes]] = {}
+        self._paces: dict[frozenset[str], Pace] = {}
 
-    def ring(self, labels: frozenset[str]) -> Iterator[bytes]:
-        """The header that says when to come back, ready made, another one each time."""
-        seconds = pace.seconds_for(self._seconds, labels)
-        if seconds not in self._rings:
-            ways = pace.ring(seconds)
-            self._rings[seconds] = cycle([b"poll-after: %d\r\n" % each for each in ways])
-        return self._rings[seconds]
-
-    def lets_wait(self, labels: frozenset[str]) -> bool:
-        """Whether a car's request may be held: not where staff have slowed the cars down."""
-        return pace.seconds_for(self._seconds, labels) <= settings.POLL_SECONDS
+    def pace(self, labels: frozenset[str]) -> "Pace":
+        """How often cars with these labels are to ask."""
+        found = self._paces.get(labels)
+        if found is None:
+            found = self._paces[labels] = _pace(pace.seconds_for(self._seconds, labels))
+        return found
 
 
 class Desk:
@@ -101,7 +103,9 @@ class Desk:
         is new enough is for `require_as_new` to say. Raises Unknown, NotNow.
         """
         vin = None
-        told, noise = self._told_by(round_)
+        told, noise = self.told(round_), None
+        if told is None:
+            noise = self._told_by(round_)[1]
         if told is None or told.catalog.revision < held.catalog:
             told = await self._told_by_rows(held.catalog, noise)
         snapshot, noise = await self._stored(vehicle_id, round_, place)
@@ -211,6 +215,11 @@ class Desk:
         except (snapshots.Poisoned, packing.UnknownTraits) as error:
             log.warning("snapshot_poisoned", error=str(error))
             return None, snapshots.key(vehicle_id.bytes)
+
+
+def _pace(seconds: int) -> Pace:
+    ways = cycle([b"poll-after: %d\r\n" % each for each in pace.ring(seconds)])
+    return Pace(ways, seconds <= settings.POLL_SECONDS)
 
 
 def _read(catalog: Any, seconds: Any, leases: Any) -> tuple[Told | None, bytes | None]:

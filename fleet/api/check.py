@@ -116,8 +116,8 @@ async def _considered(
 
 
 async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answer:
-    tags = ENTITY_TAG.findall(reply.tags)
-    held = _held(tags, caller.generation)
+    tags = ENTITY_TAG.findall(reply.tags) if reply.tags else ()
+    held = _held(tags, caller.generation) if tags else Held(generation=caller.generation)
     snapshot, told, vin = await desk.facts(caller.vehicle_id, reply.round, reply.place, held)
     # Who is refused is to know that first: to come back would help nobody.
     credentials.compare(caller.generation, snapshot.generation, removed=snapshot.removed)
@@ -126,8 +126,7 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     found = access.check(snapshot, told.catalog, now=now, schedule=told.schedule)
     etag = found.etag.encode()
     caller.etag, caller.head = etag, NAME % etag
-    caller.ring = told.ring(snapshot.traits)
-    caller.may_wait = told.lets_wait(snapshot.traits)
+    caller.ring, caller.may_wait = told.pace(snapshot.traits)
     if vin is None and not reply.round.away:
         # It followed from the site's own words alone, so it will do so again.
         caller.value, caller.told = reply.round.replies[reply.place], told
