@@ -12,8 +12,17 @@ earlier may still be recorded, and cannot lower what was paid, since paid invoic
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import connection
+
 from billing import gateway, invoices, policy, seats, subjects
 from billing.models import Dispute, StripeEvent, Subscription
+
+# Django would write a CASE for each row, at several times the cost of all else here.
+_PROLONG = """
+    UPDATE billing_subscription SET paid_through = paid.through, period_ends_at = paid.period
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS paid (id, through, period)
+    WHERE billing_subscription.id = paid.id
+"""
 
 
 def record(events: Iterable[StripeEvent], *, now: datetime) -> list[int]:
@@ -61,11 +70,18 @@ def _prolong(paid: list[invoices.Payment], *, now: datetime) -> None:
     for mirror, invoice in paid:
         mirror.paid_through = _later(mirror.paid_through, invoice.paid_through)
         mirror.period_ends_at = _later(mirror.period_ends_at, invoice.paid_through)
-    Subscription.objects.bulk_update(mirrors, ["paid_through", "period_ends_at"])
+    _save(mirrors)
     disputes = Dispute.objects.filter(invoice__subscription__in=mirrors)
     held = disputes.exclude(status__in=Dispute.HARMLESS)
     disputed = set(held.values_list("invoice__subscription", flat=True))
     seats.prolong([(one, _until(one, one.pk in disputed)) for one in mirrors], now=now)
+
+
+def _save(mirrors: list[Subscription]) -> None:
+    rows = [(one.pk, one.paid_through, one.period_ends_at) for one in mirrors]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_PROLONG, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _until(mirror: Subscription, disputed: bool) -> datetime | None:

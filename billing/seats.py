@@ -9,10 +9,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
 from billing import subjects
 from billing.models import Checkout, DomainEvent, Grant, Seat, Subscription
+
+# Django would write a CASE for each row.
+_SAVE = """
+    UPDATE billing_grant SET ends_at = fresh.ends_at, plan = fresh.plan
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[]) AS fresh (id, ends_at, plan)
+    WHERE billing_grant.id = fresh.id
+"""
 
 
 def settle(
@@ -52,9 +60,15 @@ def prolong(untils: Iterable[tuple[Subscription, datetime | None]], *, now: date
             grants.append(grant)
             events.append(_event(mirror, "grant_changed", now, ends_at=until.isoformat()))
     if grants:
-        Grant.objects.bulk_update(grants, ["ends_at", "plan"])
+        _save(grants)
         DomainEvent.objects.bulk_create(events)
         subjects.bump([grant.subject_id for grant in grants], now=now)
+
+
+def _save(grants: list[Grant]) -> None:
+    rows = [(grant.pk, grant.ends_at, grant.plan) for grant in grants]
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE, [list(column) for column in zip(*rows, strict=True)])
 
 
 def grant_until(mirror: Subscription) -> datetime | None:
