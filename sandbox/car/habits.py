@@ -9,7 +9,7 @@ from typing import Self
 from sandbox.car.timekeeping import Seconds
 
 # Whoever is not held asks as often as the service says, which in embedded mode is every 2 s.
-_POLLS = 0.05
+_POLLS = 0.03
 _SLEEPS, _TUNNELS, _RESTARTS, _WORN = 0.25, 0.2, 0.15, 0.5
 _DRIFTS, _FLAT_BATTERY = 0.3, 0.03
 _LARGEST_DRIFT = 20.0  # seconds a day, either way

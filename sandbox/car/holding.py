@@ -2,6 +2,8 @@
 the lease came, nor read a clock.
 """
 
+from typing import Any
+
 from sandbox.car import lease as leases
 from sandbox.car.notebook import Notebook
 
@@ -14,10 +16,15 @@ class Holding:
         self._issuer = issuer
         self._lease: leases.Lease | None = None
         self._read_from = ("", 0.0)
+        self._keys: leases.Keys = {}
+        self._keys_from: dict[str, Any] = {}
 
     def keys(self) -> leases.Keys:
         """The published keys as they were last fetched."""
-        return leases.parse_keys(self._notebook.memory.jwks)
+        jwks = self._notebook.memory.jwks
+        if jwks is not self._keys_from:
+            self._keys, self._keys_from = leases.parse_keys(jwks), jwks
+        return self._keys
 
     def signed(self) -> leases.Lease | None:
         """The lease, if all but the time is right about it."""

@@ -81,7 +81,9 @@ class Memory:
 
     def to_json(self) -> str:
         """The memory as it is stored."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        # Not `asdict`, which copies the whole document and all keys at each turn of each car.
+        members = vars(self) | {"report": vars(self.report) if self.report else None}
+        return json.dumps(members, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:

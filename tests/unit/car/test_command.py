@@ -158,7 +158,7 @@ def test_a_fleet_is_imported_by_the_command_of_any_maker(tmp_path, monkeypatch):
     monkeypatch.setattr(maker, "_ROOT", tmp_path)
     (tmp_path / "manage.py").write_text("raise SystemExit(1)")
     file = tmp_path / "fleet.csv"
-    with pytest.raises(maker.NotTakenError, match="Not all cars of .*fleet.csv were imported"):
+    with pytest.raises(maker.NotTakenError, match=r"Not all cars of .*fleet\.csv were imported"):
         maker.provision("vin\n", file)
     taken = f"import sys; sys.exit(sys.argv[1:] != ['import_vehicles', {str(file)!r}])"
     (tmp_path / "manage.py").write_text(taken)
