@@ -1,9 +1,12 @@
-"""An owner leaves: every car goes out of the garage, and what they claim is claimed no more."""
+"""An owner leaves: every car goes out of the garage, and what they claim is claimed no more.
+
+Nor do they drive a car of somebody else's.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from fleet import garage
+from fleet import drivers, garage
 from fleet.models import Claim, Ownership
 
 
@@ -15,6 +18,7 @@ def leave(*, owner: Any, now: datetime) -> None:
             garage.release(owner=owner, vehicle_id=vehicle_id, now=now)
         except garage.NotInGarage:
             continue  # It has gone in this very moment.
+    drivers.leave_all(person=owner, now=now)
     for claim in Claim.objects.filter(claimant=owner, state__in=Claim.UNDECIDED):
         try:
             reason = "The account of who claimed it is closed."

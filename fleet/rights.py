@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet import consents
-from fleet.models import DomainEvent, Ownership, Transfer
+from fleet.models import DomainEvent, Driver, Ownership, Transfer
 
 
 def end(ownership: Ownership, *, actor: Any, now: datetime) -> None:
@@ -19,6 +19,8 @@ def end(ownership: Ownership, *, actor: Any, now: datetime) -> None:
     )
     for transfer in ownership.vehicle.transfers.filter(state=Transfer.State.OPEN):
         close(transfer, Transfer.State.ENDED, actor=actor, now=now)
+    for driver in ownership.drivers.filter(state__in=Driver.ACTIVE).order_by("id"):
+        let_go(driver, Driver.State.ENDED, actor=actor, now=now)
 
 
 def close(transfer: Transfer, state: str, *, actor: Any, now: datetime, buyer: Any = None) -> None:
@@ -31,4 +33,22 @@ def close(transfer: Transfer, state: str, *, actor: Any, now: datetime, buyer: A
         vehicle_id=transfer.vehicle_id,
         actor=actor,
         data={"transfer": transfer.pk},
+    )
+
+
+def let_go(driver: Driver, state: str, *, actor: Any, now: datetime) -> None:
+    """End what a driver may see, or an invitation, with the car locked."""
+    driver.state, driver.ended_at = state, now
+    driver.save(update_fields=["state", "ended_at"])
+    record(driver, f"driver_{state}", actor=actor, now=now)
+
+
+def record(driver: Driver, kind: str, *, actor: Any, now: datetime) -> None:
+    """Write down what happened to a driver."""
+    DomainEvent.objects.create(
+        kind=kind,
+        at=now,
+        vehicle_id=driver.ownership.vehicle_id,
+        actor=actor,
+        data={"driver": driver.pk},
     )

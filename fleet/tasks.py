@@ -6,7 +6,18 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from billing import clock, locks, subjects
-from fleet import delivery, progress, rebuild, retries, rotation, scrub, sites, snapshots, transfers
+from fleet import (
+    delivery,
+    drivers,
+    progress,
+    rebuild,
+    retries,
+    rotation,
+    scrub,
+    sites,
+    snapshots,
+    transfers,
+)
 from fleet.models import Rollout, UsedAssertion
 
 log = structlog.get_logger()
@@ -110,7 +121,8 @@ def count_rollout(rollout_id: int) -> None:
 
 @shared_task
 def tidy() -> None:
-    """Forget spent assertions that could not be used again anyway; end offers that ran out."""
-    transfers.expire(now=clock.now())
-    transfers.forget(now=clock.now())
+    """Forget spent assertions that could not be used again anyway; end what has run out."""
+    for kind in (transfers, drivers):
+        kind.expire(now=clock.now())
+        kind.forget(now=clock.now())
     UsedAssertion.objects.filter(expires_at__lt=clock.now()).delete()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fleet.views import car, changing, garage, learning, paying, transfers
+from fleet.views import car, changing, drivers, garage, learning, paying, transfers
 
 app_name = "garage"
 urlpatterns = [
@@ -19,6 +19,11 @@ urlpatterns = [
     path("<uuid:vehicle_id>/learning/", learning.learning, name="learning"),
     path("<uuid:vehicle_id>/transfer/", transfers.offer, name="transfer"),
     path("<uuid:vehicle_id>/transfer/back/", transfers.take_back, name="take_back"),
+    path("<uuid:vehicle_id>/drivers/", drivers.drivers, name="drivers"),
+    path("<uuid:vehicle_id>/drivers/<int:driver_id>/remove/", drivers.remove, name="remove_driver"),
+    path("invitations/<str:token>/", drivers.invited, name="invited"),
+    path("driving/<uuid:vehicle_id>/", drivers.driven, name="driven"),
+    path("driving/<uuid:vehicle_id>/leave/", drivers.leave, name="leave_car"),
     path("offers/<str:token>/", transfers.offered, name="offered"),
     path("<uuid:vehicle_id>/release/", garage.release, name="release"),
     path("<uuid:vehicle_id>/claims/<int:claim_id>/object/", garage.object_to, name="object"),

@@ -3,7 +3,7 @@
 from fleet.models.delivery import Delivery, Report, UsedAssertion
 from fleet.models.journal import DomainEvent, LeaseSchedule, Pace
 from fleet.models.pairing import Claim, Pairing, PairingAttempt
-from fleet.models.rights import Consent, Transfer
+from fleet.models.rights import Consent, Driver, Transfer
 from fleet.models.rollouts import Rollout
 from fleet.models.sites import Era, SiteState
 from fleet.models.vehicles import Ownership, TraitSet, Vehicle
@@ -13,6 +13,7 @@ __all__ = [
     "Consent",
     "Delivery",
     "DomainEvent",
+    "Driver",
     "Era",
     "LeaseSchedule",
     "Ownership",

@@ -1,10 +1,12 @@
-"""What goes with an ownership and ends with it: a consent, an offer to pass the car on."""
+"""What goes with an ownership and ends with it: a consent, an offer to pass it on, drivers."""
+
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from fleet.models.vehicles import Vehicle
+from fleet.models.vehicles import Ownership, Vehicle
 
 
 class Consent(models.Model):
@@ -69,3 +71,59 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"offer of {self.vehicle_id} ({self.state})"
+
+
+class Driver(models.Model):
+    """Whom an owner lets see a car beside themselves; known by an address until they join."""
+
+    class State(models.TextChoices):
+        """An invited one has not answered, one who joined sees the car; the others are over."""
+
+        INVITED = "invited"
+        JOINED = "joined"
+        DECLINED = "declined"
+        EXPIRED = "expired"
+        REMOVED = "removed"
+        LEFT = "left"
+        ENDED = "ended"
+
+    ACTIVE: ClassVar = (State.INVITED, State.JOINED)
+
+    ownership = models.ForeignKey(Ownership, models.PROTECT, related_name="drivers")
+    email = models.EmailField(blank=True, help_text="Emptied a month after it is over.")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    state = models.CharField(max_length=16, choices=State, default=State.INVITED)
+    invited_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    joined_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ownership", "email"],
+                condition=Q(state__in=["invited", "joined"]),
+                name="one_invitation_per_car_and_address",
+            ),
+            models.UniqueConstraint(
+                fields=["ownership", "person"],
+                condition=Q(state="joined"),
+                name="one_driver_per_car_and_person",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="joined") | Q(person__isnull=False, joined_at__isnull=False),
+                name="driver_who_joined_is_somebody",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["person"], condition=Q(state="joined"), name="driver_joined"),
+            models.Index(fields=["expires_at"], condition=Q(state="invited"), name="driver_open"),
+            models.Index(
+                fields=["ended_at"], condition=~Q(email=""), name="driver_with_an_address"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"driver {self.pk} ({self.state})"

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing import clock
-from fleet import entries, garage, pairing, words
+from fleet import drivers, entries, garage, pairing, words
 from fleet.forms import AddCarForm
 from fleet.views.pages import page
 
@@ -23,7 +23,8 @@ def garage_list(request: HttpRequest) -> HttpResponse:
     cards = [
         words.card(entry, now=now) for entry in entries.vehicles_of(owner=request.user, now=now)
     ]
-    return render(request, "garage/list.html", {"cards": cards})
+    driven = [(car, words.car_name(car)) for car in drivers.driven_by(request.user)]
+    return render(request, "garage/list.html", {"cards": cards, "driven": driven})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

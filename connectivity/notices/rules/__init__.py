@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connectivity.notices import outbox
-from connectivity.notices.rules import accounts, garage, money, premium, rights, terms
+from connectivity.notices.rules import accounts, drivers, garage, money, premium, rights, terms
 from connectivity.notices.rules.mail import Mail, Rule
 
 __all__ = ["RULES", "Mail", "Rule", "apply"]
@@ -49,6 +49,13 @@ RULES: dict[tuple[str, str], Rule] = {
     ("fleet", "transfer_taken_back"): rights.transfer_over,
     ("fleet", "transfer_expired"): rights.transfer_over,
     ("fleet", "transfer_ended"): rights.transfer_over,
+    ("fleet", "driver_invited"): drivers.invited,
+    ("fleet", "driver_joined"): drivers.joined,
+    ("fleet", "driver_declined"): drivers.over,
+    ("fleet", "driver_expired"): drivers.over,
+    ("fleet", "driver_removed"): drivers.over,
+    ("fleet", "driver_left"): drivers.over,
+    ("fleet", "driver_ended"): drivers.over,
     ("fleet", "claim_opened"): garage.claim_opened,
     ("fleet", "claim_released"): garage.claim_decided,
     ("fleet", "claim_objected"): garage.claim_decided,
