@@ -4,7 +4,8 @@
 Somebody signed in reads in their account's language, on each device and in each mail. Anybody else
 reads in what they chose here (a cookie), or else in what their browser asks for. Whoever signs in
 brings their choice along, and an account without a language takes that of the page.
-Staff's pages are in English only: half of each would come from Django in another language.
+Staff's pages are in English only: half of each would come from Django in another language. But a
+picture of an owner's page is shown in the language that its address names.
 """
 
 from typing import Any
@@ -37,7 +38,8 @@ def in_their_language(respond: Respond) -> Respond:
 
 def _of_request(request: HttpRequest) -> str:
     if request.path_info.startswith(reverse("admin:index")):
-        return settings.LANGUAGE_CODE
+        named = request.GET.get("language", "")
+        return named if translation.check_for_language(named) else settings.LANGUAGE_CODE
     own = getattr(request.user, "language", "")
     return own if own in dict(settings.LANGUAGES) else chosen_here(request)
 
