@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,16 @@ HOUR = 3600
 
 
 class Site:
-    """A data centre's Valkey."""
+    """A data centre's Valkey, started with more arguments if there are any."""
 
-    def __init__(self, folder: Path) -> None:
-        self.server = Valkey(folder, "site")
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.server, self._arguments = Valkey(folder, "site"), arguments
         self.start()
 
     def start(self) -> None:
         """Start it, on what it had."""
-        self.process = Process(self.server.prepare())
+        program = self.server.prepare()
+        self.process = Process(replace(program, argv=(*program.argv, *self._arguments)))
         assert soon(self.server.ready)
 
     def kill(self) -> None:
@@ -130,7 +132,7 @@ def _cut_off(run: Run, west: Site, urls: tuple[str, str], seconds: float) -> int
     for _ in range(1_000):
         factories.next_vin()  # Those of the demo's cars are among them.
     ids = [factories.make_car().vehicle.id for _ in range(CARS)]
-    assert soon(lambda: _at(urls[1], ids) == _in_rows(ids)), "not told at first"
+    assert soon(lambda: at_site(urls[1], ids) == in_rows(ids)), "not told at first"
     expires = int(clock.unix()) + 24 * HOUR
     cars = Vehicle.objects.in_bulk(ids)
     tokens = {each: credentials.issue(cars[each], expires) for each in ids}
@@ -143,7 +145,7 @@ def _cut_off(run: Run, west: Site, urls: tuple[str, str], seconds: float) -> int
         time.sleep(seconds / 2)
         clock.advance(HOUR)
         time.sleep(seconds / 2)
-        lagging = sum(a != b for a, b in zip(*(_at(urls[0], ids), _in_rows(ids)), strict=True))
+        lagging = sum(a != b for a, b in zip(*(at_site(urls[0], ids), in_rows(ids)), strict=True))
         west.start()
         began = time.monotonic()
         assert soon(lambda: _waiting("west") < SPEED, 120), "it does not catch up"
@@ -152,9 +154,9 @@ def _cut_off(run: Run, west: Site, urls: tuple[str, str], seconds: float) -> int
         for each in (changes, reader):
             each.over.set()
             each.join()
-    equal = soon(lambda: _at(urls[0], ids) == _at(urls[1], ids) == _in_rows(ids), 30)
+    equal = soon(lambda: at_site(urls[0], ids) == at_site(urls[1], ids) == in_rows(ids), 30)
     after = time.monotonic() - began
-    counted = _in_rows(ids) == [1 + changes.counted[each] for each in ids]
+    counted = in_rows(ids) == [1 + changes.counted[each] for each in ids]
     print(
         f"cut off for {seconds:.0f} s under {changes.counted.total():,} changes; the other site "
         f"lagged for {lagging} cars at its end\ncaught up {caught_up:.1f} s after its return, all "
@@ -165,7 +167,8 @@ def _cut_off(run: Run, west: Site, urls: tuple[str, str], seconds: float) -> int
     return 0 if equal and counted and not reader.backwards else 1
 
 
-def _at(url: str, ids: list[Any]) -> list[int]:
+def at_site(url: str, ids: list[Any]) -> list[int]:
+    """The versions that a site has."""
     from fleet import packing, snapshots
 
     with redis.Redis.from_url(url) as site:
@@ -173,7 +176,8 @@ def _at(url: str, ids: list[Any]) -> list[int]:
     return [packing.version(value) if value else 0 for value in values]
 
 
-def _in_rows(ids: list[Any]) -> list[int]:
+def in_rows(ids: list[Any]) -> list[int]:
+    """The versions that are right."""
     from billing import subjects
 
     versions = subjects.versions(ids)

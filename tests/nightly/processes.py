@@ -169,6 +169,11 @@ def kill(pid: int) -> bool:
     return True
 
 
+def children_of(parent: int) -> dict[int, str]:
+    """The command line of each process that a process has started itself."""
+    return {pid: _command(pid) for pid, ppid in _families() if ppid == parent}
+
+
 def owner_of_port(port: int, pids: list[int]) -> int | None:
     """Which of these processes has the end of a connection that lies at this local port."""
     inode = _socket_at(port)
@@ -204,6 +209,13 @@ def _families() -> Iterator[tuple[int, int]]:
             fields = _stat(int(entry.name))
             if fields and fields[0] not in ("Z", "X"):
                 yield int(entry.name), int(fields[1])
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def _state(pid: int) -> str:
