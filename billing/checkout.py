@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import gateway, intents, queries, subjects, subscriptions, wishes
+from billing import agreements, gateway, intents, queries, subjects, subscriptions, wishes
 from billing.gateway import StripeAway, StripeRefused, customers
 from billing.models import (
     Checkout,
@@ -66,17 +66,19 @@ def start(
     return_url: str,
     cancel_url: str,
     still_may: Callable[[], None],
+    agreed: agreements.Shown | None = None,
     now: datetime,
 ) -> str:
     """Return the URL of the one payment page of this subject; two tabs get the same.
 
     A price in another currency than the subject is sold in is not on sale for it. `still_may` is
-    called under the subject's lock and raises if the payer may no longer buy. Raises NotOnSale,
-    SeatTaken, AlreadySubscribed, StripeAway, StripeRefused.
+    called under the subject's lock and raises if the payer may no longer buy. `agreed` is what the
+    payer has read and asked for, and is kept. Raises NotOnSale, SeatTaken, AlreadySubscribed,
+    StripeAway, StripeRefused.
     """
-    sold = lookup_key in queries.catalog().prices
+    sold = queries.catalog().prices.get(lookup_key)
     price = StripePrice.objects.filter(lookup_key=lookup_key).first() if sold else None
-    if price is None or price.currency != currency:
+    if sold is None or price is None or price.currency != currency:
         raise NotOnSale(f"There is no price {lookup_key!r} in {currency.upper()}.")
     _clear_stale(payer=payer, subject_id=subject_id, lookup_key=lookup_key, now=now)
     customer = _customer(payer, price.currency, now=now)
@@ -90,6 +92,7 @@ def start(
         subjects.lock(subject_id)
         still_may()
         checkout = _take_seat(payer, subject_id, lookup_key, customer, now=now)
+        agreements.record(checkout, sold, agreed, now=now)
         intent = _intent(checkout, terms, now=now)
     _open(intent, customer, now=now)
     checkout.refresh_from_db()

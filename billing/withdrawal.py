@@ -28,23 +28,29 @@ def until(*, payer: Any, subject_id: UUID, now: datetime) -> datetime | None:
     return _until(seat.subscription if seat else None, now=now)
 
 
-def withdraw(*, payer: Any, subject_id: UUID, now: datetime) -> None:
+def withdraw(
+    *, payer: Any, subject_id: UUID, declared_at: datetime | None = None, now: datetime
+) -> None:
     """End the contract now and have the share of unused time paid back to the card.
 
-    Raises NothingToWithdrawFrom.
+    What was declared some time ago is within the 14 days if it was so then, and unused is all the
+    time since then. Raises NothingToWithdrawFrom.
     """
+    declared_at = declared_at or now
     with transaction.atomic(durable=True):
         subjects.lock(subject_id)
         seats = Seat.objects.filter(subject_id=subject_id, payer=payer)
         seat = seats.select_related("subscription").first()
         mirror = seat.subscription if seat else None
-        if mirror is None or _until(mirror, now=now) is None:
+        if mirror is None or _until(mirror, now=declared_at) is None:
             raise NothingToWithdrawFrom("There is nothing to withdraw from.")
+        # Whoever asks first decides what is given back.
+        subjects.cancel_and_refund(mirror, full=False, now=declared_at)
         subjects.end_now(mirror, now=now)
         stripe_id = mirror.stripe_subscription_id
         DomainEvent.objects.create(
             kind="withdrawn",
-            at=now,
+            at=declared_at,
             subject_id=subject_id,
             payer=payer,
             data={"subscription": stripe_id, "currency": mirror.currency},

@@ -8,4 +8,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.worker")
 
 app = Celery("connectivity")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["billing", "fleet", "connectivity.notices", "connectivity.accounts"])
+app.autodiscover_tasks(
+    ["billing", "fleet", "connectivity.notices", "connectivity.accounts", "connectivity.law"]
+)

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count, Min
 
 from billing import queries
+from connectivity.law.models import Declaration
 from connectivity.notices.models import Notice
 from fleet import rotation, sites
 from fleet.models import Delivery
@@ -36,6 +37,9 @@ WHAT_TO_DO = {
     "docs/operations.md, Restore).",
     "scrub": f"{_WORKERS}: these data centres have not been compared with PostgreSQL for six "
     "hours.",
+    "declarations": "People have cancelled or withdrawn from what no program could find or judge "
+    "(Declarations, state open). It counts from when they declared it: find out which contract is "
+    "meant, end it, pay back, write to them, and settle it.",
     "mails": f"{_WORKERS} and that the mail server answers; then look at the errors of the "
     "notices that wait.",
 }
@@ -71,6 +75,8 @@ def stalls(now: datetime) -> list[Stall]:
     waiting += _counted("deliveries", pending, "changed_at")
     waiting += _counted("mails", unsent, "created_at")
     waiting += _counted("given_up", given_up, "stuck_at")
+    declared = Declaration.objects.filter(state=Declaration.State.OPEN)
+    waiting += _counted("declarations", declared, "received_at")
     waiting += _of_sites(now)
     if since := rotation.lacking():
         waiting.append(("lease_keys", 1, since))

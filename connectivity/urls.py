@@ -22,6 +22,7 @@ urlpatterns = [
     path("accounts/confirm-email/", ConfirmEmailCode.as_view()),
     path("accounts/close/", close, name="account_close"),
     path("accounts/", include("allauth.urls")),
+    path("", include("connectivity.law.urls")),
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

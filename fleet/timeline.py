@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from billing import queries
+from billing import agreements, queries
 from billing.staff import shown
 from fleet.models import Report, Vehicle
 
@@ -31,7 +31,7 @@ class Entry:
 def of(vehicle: Vehicle) -> list[Entry]:
     """What happened to the car, to the money for it, and on the way to it; newest first."""
     entries = [*_of_fleet(vehicle), *_of_billing(vehicle), *_of_deliveries(vehicle)]
-    entries += _of_report(vehicle)
+    entries += [*_of_report(vehicle), *_of_agreements(vehicle)]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
 
@@ -55,6 +55,12 @@ def _of_deliveries(vehicle: Vehicle) -> Iterator[Entry]:
             yield Entry(delivery.sent_at, "delivery", f"{name}: sent to the sites")
         if delivery.applied_at:
             yield Entry(delivery.applied_at, "delivery", f"{name}: active in the car")
+
+
+def _of_agreements(vehicle: Vehicle) -> Iterator[Entry]:
+    for row in agreements.of_subject(vehicle.id)[:MOST]:
+        price = f"{shown.money(row.unit_amount, row.currency)} a {row.interval}"
+        yield Entry(row.at, "billing", f"agreed to the terms of {row.terms}", price, row.payer)
 
 
 def _of_report(vehicle: Vehicle) -> Iterator[Entry]:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from billing.admin.about import AboutSubjects
 from billing.admin.actions import ADOPT, CANCEL_NOW, EXTEND
-from billing.models import Checkout, Customer, Subscription
+from billing.models import Agreement, Checkout, Customer, Subscription
 from billing.staff import search, shown
 from billing.staff.read_only import ReadOnlyAdmin
 
@@ -45,6 +45,16 @@ class CheckoutAdmin(AboutSubjects):
     def at_stripe(self, row: Checkout) -> str:
         """Its session in the dashboard."""
         return shown.dashboard(row.stripe_session_id)
+
+
+@admin.register(Agreement)
+class AgreementAdmin(AboutSubjects):
+    """What a payer agreed to, in the words they read."""
+
+    has_payer = True
+    list_display = ("at", "about", "paid_by", "terms", "language", "asked_to_start")
+    list_select_related = ("payer",)
+    readonly_fields = ("about",)
 
 
 @admin.register(Subscription)

@@ -39,6 +39,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(_("staff"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("since"), default=clock.now, editable=False)
+    # See Note [Two weeks to think about it] in connectivity.accounts.grace.
+    close_asked_at = models.DateTimeField(
+        _("wants to close since"), null=True, blank=True, editable=False
+    )
     # See Note [An account closes in steps] in connectivity.accounts.closing.
     closing_at = models.DateTimeField(_("closing since"), null=True, blank=True, editable=False)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, editable=False)
@@ -60,8 +64,13 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="user_email_is_lower_case",
             )
         ]
-        # connectivity.accounts.closing looks for both all day long; few of millions are there.
+        # The sweep of accounts looks for these all day long; few of millions are there.
         indexes = [
+            models.Index(
+                fields=["close_asked_at"],
+                condition=models.Q(close_asked_at__isnull=False, closing_at__isnull=True),
+                name="account_close_asked",
+            ),
             models.Index(
                 fields=["closing_at"],
                 condition=models.Q(closing_at__isnull=False, closed_at__isnull=True),

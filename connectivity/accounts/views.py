@@ -1,5 +1,6 @@
 """Says why a code page sends people back, and closes an account; sign-in is django-allauth's."""
 
+from datetime import datetime
 from typing import Any
 
 from allauth.account import app_settings, views
@@ -17,8 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from billing import clock
-from connectivity.accounts import closing
+from connectivity.accounts import closing, grace
 from fleet import entries, words
+from fleet.formats import day
 
 
 class _SaysExpired:
@@ -54,22 +56,38 @@ def close(request: HttpRequest) -> HttpResponse:
 
     Whoever has a passkey or an app is asked for it; others sign in by a fresh code.
     """
-    fresh = _signed_in_just_now(request)
+    if request.method == "POST" and "keep" in request.POST:
+        grace.keep(user=request.user, now=clock.now())
+        messages.success(request, _("Your account stays. What you had cancelled stays cancelled."))
+        return redirect("account_close")
+    fresh = signed_in_just_now(request)
     if not fresh and get_adapter().get_reauthentication_methods(request.user):
         raise ReauthenticationRequired
     if request.method == "POST" and fresh:
-        try:
-            closing.start(user=request.user, now=clock.now())
-        except closing.StaffAccount as error:
-            messages.error(request, str(error))
-            return redirect("account_close")
-        logout(request)
-        messages.success(request, _("Your account is being closed. We email you when it is done."))
-        return redirect("account_login")
-    return render(request, "account/close.html", {"is_fresh": fresh, **_at_stake(request)})
+        return _closed(request, now=clock.now())
+    until = grace.until(request.user)
+    context = {"is_fresh": fresh, "until": day(until) if until else "", **_at_stake(request)}
+    return render(request, "account/close.html", context)
 
 
-def _signed_in_just_now(request: HttpRequest) -> bool:
+def _closed(request: HttpRequest, *, now: datetime) -> HttpResponse:
+    """Close it in two weeks, or at once if that was pressed."""
+    act = closing.start if "now" in request.POST else grace.ask
+    try:
+        act(user=request.user, now=now)
+    except closing.StaffAccount as error:
+        messages.error(request, str(error))
+        return redirect("account_close")
+    logout(request)
+    if "now" in request.POST:
+        said = _("Your account is being closed. We email you when it is done.")
+    else:
+        said = _("Your account closes in 14 days. Sign in before that if you want to keep it.")
+    messages.success(request, said)
+    return redirect("account_login")
+
+
+def signed_in_just_now(request: HttpRequest) -> bool:
     """Whether they showed who they are within the last minutes, by the machine's own time."""
     records = get_authentication_records(request, request.user)
     newest = max((record["at"] for record in records), default=0)

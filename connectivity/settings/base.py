@@ -31,6 +31,8 @@ FAILURE_LIMIT = given.FAILURE_LIMIT
 REMEMBERED_CARS = given.REMEMBERED_CARS
 TRUSTED_PROXIES = given.TRUSTED_PROXIES
 WEB_URL = given.WEB_URL.rstrip("/")
+SELLER_NAME, SELLER_ADDRESS = given.SELLER_NAME, given.SELLER_ADDRESS
+SUPPORT_EMAIL = given.SUPPORT_EMAIL
 SANDBOX_URL = f"http://localhost:{given.SANDBOX_PORT}" if EMBEDDED else ""
 
 INSTALLED_APPS = [
@@ -42,6 +44,7 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "rest_framework",
     "connectivity.accounts",
+    "connectivity.law",
     "connectivity.notices",
     "billing",
     "fleet",
@@ -127,6 +130,11 @@ CELERY_BEAT_SCHEDULE = {
     "fleet-watch": {"task": "fleet.tasks.watch", "schedule": 2, "options": {"expires": 2}},
     "fleet-compare": {"task": "fleet.tasks.compare", "schedule": 30, "options": {"expires": 30}},
     "fleet-tidy": {"task": "fleet.tasks.tidy", "schedule": 600, "options": {"expires": 600}},
+    "law-sweep": {
+        "task": "connectivity.law.tasks.sweep",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
     "notices-sweep": {
         "task": "connectivity.notices.tasks.sweep",
         "schedule": 2,

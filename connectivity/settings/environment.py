@@ -91,6 +91,12 @@ FAILURE_LIMIT: tuple[float, int] = (
 REMEMBERED_CARS: int = env.int("REMEMBERED_CARS", 250_000)
 EMAIL: dict[str, Any] = env.dj_email_url("EMAIL_URL")
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Premium Connectivity <no-reply@localhost>")
+# Who sells is on the pages that the law asks for; without DEBUG nobody is made up.
+_nobody: Any = "Nobody: this installation sells nothing" if DEBUG else ...
+SELLER_NAME: str = env.str("SELLER_NAME", _nobody)
+SELLER_ADDRESS: str = env.str("SELLER_ADDRESS", _nobody)
+_support: Any = "support@localhost" if DEBUG else ...
+SUPPORT_EMAIL: str = env.str("SUPPORT_EMAIL", _support)
 WEB_PORT: int = env.int("WEB_PORT", 8000)
 EDGE_PORT: int = env.int("EDGE_PORT", 8001)
 SANDBOX_PORT: int = env.int("SANDBOX_PORT", 8002)

@@ -117,6 +117,8 @@ ACCOUNT_SIGNUP_FORM_HONEYPOT_FIELD = "website"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
+# Declarations need no account: so many from one place, so many receipts to one address.
+ACCOUNT_RATE_LIMITS = {"declare": "20/h/ip,5/h/key"}
 # Without it, limits would count the proxy, and one person could lock out everybody.
 ALLAUTH_TRUSTED_PROXY_COUNT = given.TRUSTED_PROXIES
 MFA_ADAPTER = "connectivity.accounts.adapter.MFAAdapter"

@@ -23,6 +23,7 @@ ACTIONS = (
     ("fleet", "pace", "set_pace", "Can set how often cars ask"),
     ("fleet", "rollout", "roll_out", "Can roll a feature out, halt it and take it back"),
     ("accounts", "user", "move_user", "Can move an account to a new email"),
+    ("law", "declaration", "settle_declaration", "Can settle what was declared"),
 )
 MONEY = {
     "cancel_subscription",
@@ -33,7 +34,7 @@ MONEY = {
 }
 GIFTS = {"give_goodwill", "end_gift"}
 # Of these apps the group sees everything. `account`, `mfa` and `usersessions` are allauth's.
-PEOPLE = {"accounts", "account", "mfa", "usersessions", "notices"}
+PEOPLE = {"accounts", "account", "law", "mfa", "usersessions", "notices"}
 SEES = {
     "Support": {"billing", "fleet", *PEOPLE},
     "Billing": {"billing", "fleet", *PEOPLE},
@@ -41,8 +42,8 @@ SEES = {
     "Auditor": {"billing", "fleet", "admin", *PEOPLE},
 }
 DOES = {
-    "Support": {"decide_claim", "move_user", "resend", *GIFTS},
-    "Billing": {*MONEY, *GIFTS},
+    "Support": {"decide_claim", "move_user", "resend", "settle_declaration", *GIFTS},
+    "Billing": {"settle_declaration", *MONEY, *GIFTS},
     "Fleet": {"replace_key", "decide_claim", "resend", "retire_vehicle", "set_pace", "roll_out"},
     "Auditor": set[str](),
 }

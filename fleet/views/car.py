@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from billing import checkout, clock, queries
 from billing.catalog import Feature
-from fleet import entries, learning, transfers, words
+from fleet import agreeing, entries, learning, transfers, words
 from fleet.models import Vehicle
 from fleet.views.pages import page
 
@@ -57,6 +57,7 @@ def _car_context(request: HttpRequest, entry: entries.Entry, *, now: datetime) -
         "poll": words.poll(int(asked) if asked.isdecimal() and len(asked) < 4 else 0),
         "gains": words.gains(_features(entry.vehicle)),
         "offers": _offers(entry),
+        "agreeing": agreeing.terms(entry.vehicle),
         "withdrawable_until": entry.withdrawable_until(now),
     }
 

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from billing import checkout, clock, portal, renewal
-from fleet import entries, lines, words
+from billing import checkout, clock, portal, queries, renewal
+from fleet import agreeing, entries, lines, words
 from fleet.views.pages import away, page
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,11 @@ def subscribe(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
     entry = entries.entry(owner=request.user, vehicle_id=vehicle_id, now=now)
     try:
         entries.check_may_buy(entry)
+        agreed = agreeing.agreed(
+            entry.vehicle,
+            queries.catalog().prices.get(request.POST.get("lookup_key", "")),
+            asked_to_start="start_now" in request.POST,
+        )
         url = checkout.start(
             payer=request.user,
             subject_id=vehicle_id,
@@ -38,8 +43,11 @@ def subscribe(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
             return_url=request.build_absolute_uri(f"{back}?checkout=done"),
             cancel_url=request.build_absolute_uri(f"{back}?checkout=left"),
             still_may=lambda: entries.check_owner(owner=request.user, vehicle_id=vehicle_id),
+            agreed=agreed,
             now=now,
         )
+    except agreeing.NotAsked:
+        messages.error(request, agreeing.NOT_ASKED)
     except entries.MayNotBuy as error:
         messages.error(request, lines.hindrance(error.hindrance))
     except (checkout.AlreadySubscribed, checkout.SeatTaken) as error:

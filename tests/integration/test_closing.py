@@ -22,7 +22,7 @@ from tests.integration.conftest import Stripe, eventually
 from tests.integration.test_garage_pages import browser_of, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CLOSE = "/accounts/close/"
+CLOSE, NOW = "/accounts/close/", {"now": "1"}
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def test_it_ends_all_waits_for_stripe_and_forgets(stripe: Stripe, owner) -> None
     paid(stripe, owner)
     customer = Customer.objects.get().stripe_customer_id
     browser = fresh(owner)
-    assert "2 subscriptions end now" in text(browser.get(CLOSE))
+    assert "2 subscriptions are cancelled at once" in text(browser.get(CLOSE))
 
-    answer = browser.post(CLOSE, follow=True)
+    answer = browser.post(CLOSE, NOW, follow=True)
     assert answer.redirect_chain == [("/accounts/login/", 302)]
     assert "Your account is being closed" in text(answer)
     assert not Ownership.objects.filter(ends_at=None).exists()
@@ -250,8 +250,8 @@ def test_who_did_not_just_sign_in_does_so_first(owner) -> None:
     shown = text(browser.get(CLOSE))
 
     assert "sign in once more first" in shown
-    assert "Close my account" not in shown
-    browser.post(CLOSE)
+    assert "Close it now" not in shown
+    browser.post(CLOSE, NOW)
     owner.refresh_from_db()
     assert owner.closing_at is None
 
@@ -269,10 +269,10 @@ def test_staff_cannot(owner) -> None:
     get_user_model().objects.update(is_staff=True)
     browser = fresh(owner)
 
-    assert "Close my account" not in text(browser.get(CLOSE))
+    assert "Close it now" not in text(browser.get(CLOSE))
     with pytest.raises(closing.StaffAccount):
         closing.start(user=owner, now=clock.now())
-    browser.post(CLOSE)
+    browser.post(CLOSE, NOW)
     owner.refresh_from_db()
     assert owner.closing_at is None
 

@@ -299,7 +299,7 @@ def test_two_stages_withdraw_and_pay_back_what_was_not_used(stripe: Stripe, owne
     car = paid(stripe, owner, "premium_monthly_eur", market="DE")
     browser = browser_of(owner)
     clock.advance(3 * 86_400)
-    assert "Withdraw from contract here" in text(browser.get(page(car)))
+    assert page(car, "withdraw") in text(browser.get(page(car)))
 
     asked = text(browser.get(page(car, "withdraw")))
     assert "Confirm withdrawal" in asked
@@ -343,7 +343,7 @@ def test_fourteen_days_and_where_the_law_holds(owner, market, seconds, may) -> N
     car, browser = make_car(owner, market=market), browser_of(owner)
     subscribe(car, owner, created_at=clock.now() - timedelta(seconds=seconds))
 
-    assert ("Withdraw from contract here" in text(browser.get(page(car)))) is may
+    assert (page(car, "withdraw") in text(browser.get(page(car)))) is may
     if not may:
         answer = browser.post(page(car, "withdraw"), follow=True)
         assert "no contract for this car that you can withdraw from" in text(answer)

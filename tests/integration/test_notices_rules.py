@@ -17,7 +17,12 @@ from tests.integration.telling import given, happened, its_page, moved, subscrib
 pytestmark = pytest.mark.django_db
 TEMPLATES = Path(__file__).parents[2] / "templates" / "notices"
 # Sent by connectivity.accounts.moves, which knows an address that no user has any more.
-SENT_ELSEWHERE = {"account_moved_old", "account_moved_new"}
+SENT_ELSEWHERE = {
+    "account_moved_old",
+    "account_moved_new",
+    "declared_cancel",
+    "declared_withdraw",
+}
 SUB, LATER = "sub_other", "2026-12-01T08:20:00+00:00"
 USD = {"amount": 500, "currency": "usd"}
 
@@ -58,6 +63,8 @@ TOLD: list[tuple[str, dict[str, Any], str, str]] = [
     ("dispute_opened", USD, "dispute_opened", "Premium stays on until Dec 29, 2026"),
     ("dispute_won", USD, "dispute_won", "goes on as before"),
     ("dispute_lost", USD, "dispute_lost", "taken back $5.00 for good"),
+    ("account_close_asked", {"until": LATER}, "account_close_asked", "closes on Dec 1, 2026"),
+    ("account_kept", {}, "account_kept", "you decided to keep"),
     ("account_closing", {}, "account_closing", "on Nov 22, 2026, 08:20 UTC"),
     ("account_closed", {}, "account_closed", "our last mail to you"),
 ]

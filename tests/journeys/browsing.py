@@ -68,7 +68,8 @@ class _Reader(HTMLParser):
         _, given, begins = self._opened.pop()
         label = _plain(self.words[begins:])
         if tag == "a":
-            self.links[label] = given.get("href", "")
+            # The foot of each page repeats some words; what stands on the page itself comes first.
+            self.links.setdefault(label, given.get("href", ""))
         elif self.forms:
             self.forms[-1].buttons[label] = (given.get("name", ""), given.get("value", ""))
 

@@ -67,7 +67,10 @@ class Person:
         shown = self.sees(page(car))
         assert f'action="{page(car, "subscribe")}"' in shown, "Nothing is on sale for this car."
         assert f'value="{lookup_key}"' in shown, f"{lookup_key} is not on sale for this car."
-        answer = self.browser.post(page(car, "subscribe"), {"lookup_key": lookup_key})
+        form = {"lookup_key": lookup_key}
+        if 'name="start_now"' in shown:
+            form["start_now"] = "1"
+        answer = self.browser.post(page(car, "subscribe"), form)
         assert answer.status_code == 303, f"No payment page: {answer.status_code}"
         self.at = answer.headers["Location"]
 

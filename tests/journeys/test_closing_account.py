@@ -37,12 +37,17 @@ def paying(journey: Journey) -> Journey:
 
 
 def closes(owner: Person) -> str:
-    """Sign in once more, read what it means, and press the button."""
+    """Sign in once more, read what it means, and press the button that does it at once."""
+    signs_in_again(owner)
+    return opens(owner, "/accounts/close/").presses("Close it now, for good").text
+
+
+def signs_in_again(owner: Person) -> None:
+    """Show once more who one is."""
     session = owner.browser.session
     session["account_authentication_methods"] = [{"method": "code", "at": clock.wall()}]
     session["account_authentication_methods_user"] = str(owner.user.pk)
     session.save()
-    return opens(owner, "/accounts/close/").presses("Close my account").text
 
 
 def given(journey: Journey, source: str, until: datetime | None) -> tuple[Car, Says]:
@@ -192,3 +197,54 @@ PAID = {
 def forgotten(*templates: str) -> list[str]:
     """Mails that were sent, and whose address has been taken out of what we keep."""
     return [f"{template} to somebody forgotten" for template in templates]
+
+
+def test_two_weeks_to_think_nothing_charged_and_all_still_there(paying: Journey) -> None:
+    owner, ends = paying.owner, CLOSED + timedelta(days=14)
+
+    shown = _asks(owner)
+
+    assert "Your account closes in 14 days." in shown
+    paying.expect(
+        events=["renewal_stopped", "grant_changed", "account_close_asked"],
+        mails=["cancel_scheduled", "account_close_asked"],
+        grants=[Given("subscription", BEGIN, APRIL)],
+        car=premium(until=APRIL),
+    )
+    told = next(each for each in mail.outbox if each.subject == "Your account closes in 14 days")
+    assert "It closes on Mar 30, 2027." in told.body
+    paying.goes_to(ends - timedelta(seconds=1))
+    paying.expect()
+
+    kept = opens(owner, "/accounts/close/").presses("Keep my account").text
+
+    assert "Your account stays." in kept
+    paying.expect(events=["account_kept"], mails=["account_kept"])
+    paying.goes_to(ends + timedelta(days=1))
+    paying.expect()
+    owner.user.refresh_from_db()
+    assert owner.user.is_active
+
+
+def test_after_two_weeks_it_closes_by_itself(journey: Journey) -> None:
+    owner = journey.owner
+    _asks(owner)
+    journey.expect(events=["account_close_asked"], mails=["account_close_asked"])
+
+    journey.goes_to(journey.now + timedelta(days=14))
+    workers_go_on(journey)
+
+    owner.user.refresh_from_db()
+    assert owner.user.closed_at is not None
+    journey.expect(
+        events=["account_closing", "account_closed", "vehicle_released"],
+        mails=[
+            f"{name} to somebody forgotten"
+            for name in ("account_closing", "vehicle_released", "account_closed")
+        ],
+    )
+
+
+def _asks(owner: Person) -> str:
+    signs_in_again(owner)
+    return opens(owner, "/accounts/close/").presses("Close my account in 14 days").text

@@ -21,17 +21,21 @@ import flask
 import stripe
 import time_machine
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db.models import Min, QuerySet
 from django.test import override_settings
 from werkzeug.test import TestResponse
 
 import billing.tasks
 import connectivity.accounts.tasks
+import connectivity.law.tasks
 import connectivity.notices.tasks
 import fleet.tasks
 from billing import clock
 from billing.gateway import client
 from billing.models import Checkout, Intent, StripeEvent, Subscription
+from connectivity.accounts.grace import GRACE
+from connectivity.law.models import Declaration
 from connectivity.notices.models import Notice
 from sandbox import app as sandbox_app
 from sandbox.config import Config
@@ -43,6 +47,7 @@ SWEEPS: tuple[Callable[[], Any], ...] = (
     billing.tasks.sweep,
     fleet.tasks.watch,
     fleet.tasks.sweep,
+    connectivity.law.tasks.sweep,
     connectivity.notices.tasks.sweep,
     connectivity.accounts.tasks.sweep,
 )
@@ -168,6 +173,8 @@ def _wakes(now: datetime) -> Iterator[datetime]:
         (Intent.objects.filter(answered_at=None), "next_attempt_at", timedelta()),
         (StripeEvent.objects.filter(state="received"), "next_attempt_at", timedelta()),
         (Notice.objects.filter(sent_at=None), "next_attempt_at", timedelta()),
+        (Declaration.objects.filter(state__in=Declaration.MOVING), "act_at", timedelta()),
+        (get_user_model().objects.filter(closing_at=None), "close_asked_at", -GRACE),
         (Subscription.objects.filter(status="trialing"), "trial_ends_at", FIRST_CHARGE_TOLD),
         (Subscription.objects.filter(interval="year"), "paid_through", YEARLY_CHARGE_TOLD),
     )

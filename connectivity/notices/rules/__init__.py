@@ -36,6 +36,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("billing", "dispute_opened"): money.disputed,
     ("billing", "dispute_won"): money.disputed,
     ("billing", "dispute_lost"): money.disputed,
+    ("billing", "account_close_asked"): accounts.close_asked,
+    ("billing", "account_kept"): accounts.closing,
     ("billing", "account_closing"): accounts.closing,
     ("billing", "account_closed"): accounts.closing,
     ("fleet", "vehicle_added"): garage.added,

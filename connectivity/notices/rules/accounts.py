@@ -1,10 +1,10 @@
-"""Mails about an account as a whole: that it closes, and that it is closed."""
+"""Mails about an account as a whole: that it is to close, that it closes, and that it is closed."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from connectivity.notices.rules.mail import Mail, Reader
+from connectivity.notices.rules.mail import Mail, Reader, page
 
 
 def closing(event: Any, _now: datetime) -> Iterator[Mail]:
@@ -12,3 +12,12 @@ def closing(event: Any, _now: datetime) -> Iterator[Mail]:
     owner = event.payer or event.actor
     if owner is not None and owner.email and not owner.email.endswith(".invalid"):
         yield Mail(event.kind, owner, {"at": Reader(owner).moment(event.at)})
+
+
+def close_asked(event: Any, _now: datetime) -> Iterator[Mail]:
+    """When it closes, and where it can be kept."""
+    owner = event.payer
+    if owner is not None and not owner.email.endswith(".invalid"):
+        reader = Reader(owner)
+        days = {"at": reader.moment(event.at), "until": reader.day(event.data.get("until"))}
+        yield Mail(event.kind, owner, {**days, "page": page("account_close")})
