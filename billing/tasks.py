@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from kombu.exceptions import OperationalError
 
 from billing import (
     budget,
@@ -60,9 +61,16 @@ def _record_renewals() -> None:
     while time.monotonic() < until:
         found, left = webhooks.record_renewals(now=clock.now())
         for event_id in left:
-            process_event.delay(event_id)
+            _process_soon(event_id)
         if found < webhooks.BATCH:
             return
+
+
+def _process_soon(event_id: int) -> None:
+    try:
+        process_event.delay(event_id)
+    except OperationalError:  # The broker's: the sweep finds it.
+        log.exception("enqueue_failed", event_id=event_id)
 
 
 @shared_task

@@ -64,6 +64,7 @@ DISPUTE_EVENTS = {
 }
 HANDLED = SUBSCRIPTION_EVENTS | INVOICE_EVENTS | SESSION_EVENTS | REFUND_EVENTS | DISPUTE_EVENTS
 _CYCLE = "subscription_cycle"
+_RENEWAL = Q(type="invoice.paid", payload__data__object__billing_reason=_CYCLE)
 _INSERT = """
     INSERT INTO billing_stripeevent (stripe_event_id, type, api_version, state,
         stripe_subscription_id, payload, received_at, attempts, next_attempt_at, error)
@@ -157,10 +158,8 @@ def is_renewal(event: StripeEvent) -> bool:
 
 def _renewals(now: datetime) -> QuerySet[StripeEvent]:
     """Those that wait and of which `is_renewal` holds."""
-    paid = StripeEvent.objects.filter(
-        type="invoice.paid", payload__data__object__billing_reason=_CYCLE
-    )
-    return paid.filter(state=StripeEvent.State.RECEIVED, next_attempt_at__lte=now)
+    waiting = StripeEvent.objects.filter(state=StripeEvent.State.RECEIVED, next_attempt_at__lte=now)
+    return waiting.filter(_RENEWAL)
 
 
 def _believe(events: list[StripeEvent], *, now: datetime) -> list[int]:
@@ -234,8 +233,10 @@ def _close(answered: list[int], state: StripeEvent.State, error: str, *, now: da
 
 
 def due(now: datetime) -> list[int]:
-    """Return the ids of the events that wait for a try."""
+    """Return the ids of the events that wait for a try, but for what is recorded together."""
     waiting = StripeEvent.objects.filter(state=StripeEvent.State.RECEIVED, next_attempt_at__lte=now)
+    # Those that are to be processed by themselves have been put off.
+    waiting = waiting.exclude(_RENEWAL, next_attempt_at=F("received_at"))
     return list(waiting.order_by("next_attempt_at").values_list("id", flat=True)[:500])
 
 

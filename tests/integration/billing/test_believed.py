@@ -210,10 +210,12 @@ def test_one_that_breaks_the_batch_is_tried_by_itself_and_the_others_are_recorde
 
     monkeypatch.setattr(gateway, "renewal_paid", fails)
 
+    assert webhooks.due(NOW) == []  # They are recorded together, if that can be.
     found, left = webhooks.record_renewals(now=NOW)
 
     assert (found, sorted(left)) == (2, sorted([broken.pk, event.pk]))
     assert not webhooks.has_renewals(now=NOW)  # Nobody takes them twice meanwhile.
+    assert sorted(webhooks.due(NOW + webhooks.SOON)) == sorted(left)
     with pytest.raises(RuntimeError):
         webhooks.process(broken.pk, now=NOW)
     webhooks.process(event.pk, now=NOW)
@@ -221,6 +223,12 @@ def test_one_that_breaks_the_batch_is_tried_by_itself_and_the_others_are_recorde
     assert (broken.attempts, broken.error) == (1, "RuntimeError: unforeseen")
     assert states(event) == ["handled"]
     assert grant_of(good).ends_at == THEN + GRACE
+
+
+def test_without_a_message_the_sweep_records_them() -> None:
+    event = paid(payer())
+    tasks.sweep()
+    assert states(event) == ["handled"]
 
 
 def test_nothing_is_recorded_of_a_batch_that_is_not_done(monkeypatch) -> None:
