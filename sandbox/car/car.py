@@ -116,6 +116,10 @@ class Car:
         """Whether somebody has used the car's switches since it last looked."""
         return self._storage.switches(self.vin) != self._switches
 
+    def check_soon(self) -> None:
+        """Somebody has hinted that there is something to ask for."""
+        self._check.now()
+
     def hang_up(self) -> None:
         """Wait no longer for the edge: somebody wants something of the car."""
         asking, self._asking = self._asking, None

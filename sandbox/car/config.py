@@ -19,6 +19,7 @@ class Config:
     audience: str
     clock_file: Path
     patience: int = DEFAULT_PATIENCE
+    mqtt_url: str = ""
 
 
 def from_environment(environ: Mapping[str, str]) -> Config:
@@ -32,6 +33,7 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         audience=environ.get("VEHICLE_AUDIENCE") or DEFAULT_AUDIENCE,
         clock_file=clock_file(data_dir, environ),
         patience=int(environ.get("CAR_WAIT") or DEFAULT_PATIENCE),
+        mqtt_url=environ.get("CAR_MQTT_URL") or "",
     )
 
 

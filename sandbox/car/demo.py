@@ -9,6 +9,7 @@ import time
 from sandbox.car import identity, keys
 from sandbox.car.car import Car
 from sandbox.car.config import Config
+from sandbox.car.hints import Hints
 from sandbox.car.stopping import run_until_stopped
 from sandbox.car.storage import Storage
 from sandbox.car.wire import dial
@@ -24,6 +25,7 @@ async def run(config: Config) -> None:
     storage = Storage(config.data_dir)
     vin = identity.DEMO.vin
     key = storage.enrol([vin], keys.new_key)[vin]
+    hints = Hints(config.mqtt_url)
     try:
         async with dial(config.edge_url, connections=2) as wire:
             car = Car(
@@ -36,14 +38,15 @@ async def run(config: Config) -> None:
                 chance=random.Random(),
                 patience=config.patience,
             )
-            await run_until_stopped([_drive(car), _beat(storage, vin)])
+            await run_until_stopped([_drive(car, hints), _beat(storage, vin)])
     finally:
+        hints.close()
         # The screen says at once that the car's computer is off.
         storage.beat(vin, 0)
         storage.close()
 
 
-async def _drive(car: Car) -> None:
+async def _drive(car: Car, hints: Hints) -> None:
     said = ""
     while True:
         await _turn(car)
@@ -51,8 +54,11 @@ async def _drive(car: Car) -> None:
         if line != said:
             print(f"car {car.vin}: {line}", flush=True)
             said = line
-        while not car.is_called() and car.rest() > 0:  # noqa: ASYNC110 - the buttons are in another process
+        hints.listen_as(car.memory.document.get("vehicle", ""))
+        while not car.is_called() and car.rest() > 0:
             await asyncio.sleep(_LOOK_EVERY)
+            if hints.is_due():
+                car.check_soon()
 
 
 async def _turn(car: Car) -> None:

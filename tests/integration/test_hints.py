@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 from billing import clock, subjects
 from fleet import delivery, hints
 from fleet.models import Delivery
+from sandbox.car.hints import Hints as CarsEar
 from tests.factories import Car, make_car
 from tests.running import ROOT, free_port, soon
 
@@ -193,6 +194,21 @@ def test_a_modem_that_was_away_hears_it_when_it_is_back(broker, settings) -> Non
     hints.publish([car.vehicle.id])
     with listening(broker, car, keeps=600) as back:
         assert back.heard.get(timeout=10).topic == own(car)
+
+
+def test_the_sandbox_car_follows_a_hint_once(broker) -> None:
+    car = a_car(broker)
+    broker.start()
+    ear = CarsEar(f"mqtt://:{SECRET}@127.0.0.1:{broker.port}")
+    ear.listen_as(str(car.vehicle.id))
+    try:
+        assert soon(ear.is_due, 10), "what was said before it listened is not known"
+        assert not ear.is_due()
+        hints.publish([car.vehicle.id])
+        assert soon(ear.is_due, 10)
+        assert not ear.is_due()
+    finally:
+        ear.close()
 
 
 def test_a_broker_that_is_away_costs_nothing_and_comes_back_by_itself(broker) -> None:

@@ -26,6 +26,18 @@ def test_it_asks_at_once_after_an_answer_that_was_held(tmp_path: Path) -> None:
     drive(tmp_path, journey)
 
 
+def test_a_hint_has_it_ask_at_once(tmp_path: Path) -> None:
+    async def journey(here: Road) -> None:
+        await here.car.turn()
+        assert here.car.rest() > 25
+        here.car.check_soon()
+        assert here.car.rest() == 0
+        await here.car.turn()
+        assert here.edge.calls.count("check") == 2
+
+    drive(tmp_path, journey)
+
+
 def test_an_edge_that_does_not_hold_is_asked_when_it_says(tmp_path: Path) -> None:
     async def journey(here: Road) -> None:
         car = here.start(patience=7)
