@@ -79,13 +79,13 @@ def invited(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST":
             return _answered(request, driver, token)
     except rules.NotInvited:
-        return _over(request)
+        return show_over(request)
     except rules.ToOneself:
         return redirect("garage:drivers", driver.ownership.vehicle_id)
     if driver.state == Driver.State.JOINED and driver.person_id == request.user.pk:
         return redirect("garage:driven", driver.ownership.vehicle_id)
     if not rules.is_open(driver, now=now):
-        return _over(request)
+        return show_over(request)
     context = {
         "token": token,
         "name": words.car_name(driver.ownership.vehicle),
@@ -102,7 +102,7 @@ def _answered(request: HttpRequest, driver: Driver, token: str) -> HttpResponse:
     who = request.user if request.user.is_authenticated else None
     if "decline" in request.POST:
         rules.decline(driver=driver, actor=who, now=clock.now())
-        return render(request, "garage/driver_over.html", {"declined": True})
+        return show_declined(request)
     if who is None:
         return redirect("garage:invited", token)
     vehicle_id = rules.join(driver=driver, person=who, now=clock.now())
@@ -110,7 +110,12 @@ def _answered(request: HttpRequest, driver: Driver, token: str) -> HttpResponse:
     return redirect("garage:driven", vehicle_id)
 
 
-def _over(request: HttpRequest) -> HttpResponse:
+def show_declined(request: HttpRequest) -> HttpResponse:
+    """Say that the reader has said no."""
+    return render(request, "garage/driver_over.html", {"declined": True})
+
+
+def show_over(request: HttpRequest) -> HttpResponse:
     """Say that the link leads nowhere any more."""
     return render(request, "garage/driver_over.html", status=HTTPStatus.GONE)
 

@@ -65,13 +65,13 @@ def offered(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST":
             return _answered(request, transfer, token)
     except transfers.NotOnOffer:
-        return _over(request, None)
+        return show_over(request, None)
     except transfers.ToOneself:
         return redirect("garage:car", transfer.vehicle_id)
     if transfer.state == Transfer.State.ACCEPTED and transfer.buyer_id == request.user.pk:
         return redirect("garage:car", transfer.vehicle_id)
     if not transfers.is_open(transfer, now=now):
-        return _over(request, transfer)
+        return show_over(request, transfer)
     own, until = transfers.comes_with(transfer.vehicle, now=now)
     context = {
         "transfer": transfer,
@@ -90,7 +90,7 @@ def _answered(request: HttpRequest, transfer: Transfer, token: str) -> HttpRespo
     who = request.user if request.user.is_authenticated else None
     if "decline" in request.POST:
         transfers.decline(transfer=transfer, actor=who, now=clock.now())
-        return render(request, "garage/transfer_over.html", {"declined": True})
+        return show_declined(request)
     if who is None:
         return redirect("garage:offered", token)
     vehicle_id = transfers.accept(transfer=transfer, buyer=who, now=clock.now())
@@ -98,7 +98,12 @@ def _answered(request: HttpRequest, transfer: Transfer, token: str) -> HttpRespo
     return redirect("garage:car", vehicle_id)
 
 
-def _over(request: HttpRequest, transfer: Transfer | None) -> HttpResponse:
+def show_declined(request: HttpRequest) -> HttpResponse:
+    """Say that the reader has said no."""
+    return render(request, "garage/transfer_over.html", {"declined": True})
+
+
+def show_over(request: HttpRequest, transfer: Transfer | None) -> HttpResponse:
     """Say that the link leads nowhere any more, and why as far as the reader may know."""
     state = transfer.state if transfer else ""
     if state == Transfer.State.OPEN:
