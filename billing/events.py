@@ -48,6 +48,11 @@ def record(kind: str, *, payer: Any, actor: Any, data: dict[str, Any], now: date
     return DomainEvent.objects.create(kind=kind, at=now, payer=payer, actor=actor, data=data).pk
 
 
+def happened_to(payer: Any, kind: str) -> bool:
+    """Whether something of this kind has happened to a payer."""
+    return DomainEvent.objects.filter(payer=payer, kind=kind).exists()
+
+
 def of_subscription(stripe_id: str, subject_id: UUID | None) -> list[tuple[str, dict[str, Any]]]:
     """Kind and data of all that happened to a subscription, the oldest first.
 

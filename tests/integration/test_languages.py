@@ -4,8 +4,11 @@ import re
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core import mail
 from django.test import Client
 
+from connectivity.notices.tasks import sweep
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +18,7 @@ COOKIE = django_settings.LANGUAGE_COOKIE_NAME
 def language_of(answer) -> str:
     [found] = re.findall(r'<html lang="([^"]+)"', answer.content.decode())
     assert answer.headers["Content-Language"] == found
-    return found
+    return str(found)
 
 
 @pytest.mark.parametrize(
@@ -79,10 +82,8 @@ def test_an_account_without_a_language_takes_that_of_its_first_page(client) -> N
 
 def sign_in(client, owner, **how) -> None:
     """By the code that is mailed."""
-    from django.core import mail
-
     client.post("/accounts/login/", {"login": owner.email}, **how)
-    [code] = re.findall(r"^ {4}(\S+)$", mail.outbox[-1].body, re.MULTILINE)
+    [code] = re.findall(r"^ {4}(\S+)$", str(mail.outbox[-1].body), re.MULTILINE)
     client.post("/accounts/login/code/confirm/", {"code": code}, **how)
     assert client.session["_auth_user_id"] == str(owner.pk)
 
@@ -109,3 +110,22 @@ def test_staff_read_english_alone(client) -> None:
     client.force_login(make_user(is_staff=True, language="de"))
 
     assert client.get("/admin/").headers["Content-Language"] == "en"
+
+
+def test_whoever_confirms_an_address_is_welcomed_once_in_their_language(client) -> None:
+    client.cookies[COOKIE] = "de"
+    client.post("/accounts/signup/", {"email": "new@example.com"})
+    [code] = re.findall(r"^ {4}(\S+)$", str(mail.outbox[-1].body), re.MULTILINE)
+    client.post("/accounts/confirm-email/", {"code": code})
+
+    sweep()
+    owner = get_user_model().objects.get(email="new@example.com")
+    languages_of = [(sent.subject, sent.to) for sent in mail.outbox]
+    assert languages_of == [
+        ("Bestätigen Sie Ihre E-Mail-Adresse", [owner.email]),
+        ("Willkommen bei Premium Connectivity", [owner.email]),
+    ]
+    client.post("/accounts/logout/")
+    sign_in(client, owner)
+    sweep()
+    assert len(mail.outbox) == 3

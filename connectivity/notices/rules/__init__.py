@@ -8,7 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from connectivity.notices import outbox
-from connectivity.notices.rules import accounts, drivers, garage, money, premium, rights, terms
+from connectivity.notices.rules import (
+    accounts,
+    cars,
+    drivers,
+    garage,
+    money,
+    premium,
+    rights,
+    terms,
+)
 from connectivity.notices.rules.mail import Mail, Rule
 
 __all__ = ["RULES", "Mail", "Rule", "apply"]
@@ -36,6 +45,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("billing", "dispute_opened"): money.disputed,
     ("billing", "dispute_won"): money.disputed,
     ("billing", "dispute_lost"): money.disputed,
+    ("billing", "account_opened"): accounts.opened,
     ("billing", "account_close_asked"): accounts.close_asked,
     ("billing", "account_kept"): accounts.closing,
     ("billing", "account_closing"): accounts.closing,
@@ -58,6 +68,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("fleet", "driver_removed"): drivers.over,
     ("fleet", "driver_left"): drivers.over,
     ("fleet", "driver_ended"): drivers.over,
+    ("fleet", "delivery_retried"): cars.told_again,
     ("fleet", "claim_opened"): garage.claim_opened,
     ("fleet", "claim_released"): garage.claim_decided,
     ("fleet", "claim_objected"): garage.claim_decided,

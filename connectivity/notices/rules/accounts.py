@@ -1,10 +1,16 @@
-"""Mails about an account as a whole: that it is to close, that it closes, and that it is closed."""
+"""Mails about an account as a whole: that it is there, is to close, closes, and is closed."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from connectivity.notices.rules.mail import Mail, Reader, page
+
+
+def opened(event: Any, _now: datetime) -> Iterator[Mail]:
+    """A welcome, once the address is confirmed: what to do next, and that nothing is charged."""
+    if event.payer is not None:
+        yield Mail(event.kind, event.payer, {"page": page("garage:add")})
 
 
 def closing(event: Any, _now: datetime) -> Iterator[Mail]:
