@@ -24,7 +24,7 @@ _django = get_asgi_application()
 
 
 from billing import clock  # noqa: E402 -- Django is to be set up first
-from connectivity import guarded  # noqa: E402
+from connectivity import answers, guarded  # noqa: E402
 from fleet.api import check, holding  # noqa: E402
 from fleet.api.check import Answer, Asked  # noqa: E402
 from fleet.api.parsers import LARGEST, TooLarge  # noqa: E402
@@ -193,6 +193,7 @@ def _too_large() -> Answer:
 
 async def _tell(answer: Answer, send: Send, counter: Counter, request_id: bytes) -> None:
     status, head, body = answer
+    answers.given[status] += 1
     if status != UNCHANGED:
         head += b"content-length: %d\r\n" % len(body)
     head = b"%sdate: %s\r\nx-request-id: %s\r\n" % (head, counter.date(), request_id)
@@ -205,6 +206,7 @@ async def _tell(answer: Answer, send: Send, counter: Counter, request_id: bytes)
 def _stamped(send: Send, counter: Counter, request_id: bytes, address: str) -> Send:
     async def send_stamped(message: Message) -> None:
         if message["type"] == "http.response.start":
+            answers.given[message["status"]] += 1
             stamps = [(b"date", counter.date()), (REQUEST_ID, request_id)]
             message["headers"] = [*message.get("headers", []), *stamps]
             if message["status"] in FAILURES:

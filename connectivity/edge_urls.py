@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from connectivity import health
+from connectivity import health, metrics
 from fleet.api import vehicle
 
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("vehicle/v1/keys", vehicle.KeysView.as_view()),
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
 ]
 handler400 = "fleet.api.problems.bad_request"
 handler404 = "fleet.api.problems.not_found"

@@ -67,8 +67,20 @@ def stalls(now: datetime) -> list[Stall]:
     And what only people move, however long: what is parked, a missing seed, and what cars do not
     take however often they are told.
     """
-    waiting = [(each.what, each.count, each.oldest_at) for each in queries.backlog(now)]
-    limit = now - PATIENCE
+    waiting = [*queues(now=now, patience=PATIENCE), *_of_sites(now)]
+    return [
+        Stall(what, count, int((now - oldest).total_seconds()), WHAT_TO_DO[what])
+        for what, count, oldest in waiting
+    ]
+
+
+def queues(*, now: datetime, patience: timedelta) -> list[tuple[str, int, datetime]]:
+    """What has waited for so long in a queue: how many, and since when the oldest has.
+
+    What only people move is in it however long it has waited.
+    """
+    limit, backlog = now - patience, queries.backlog(now, patience=patience)
+    waiting = [(each.what, each.count, each.oldest_at) for each in backlog]
     pending = Delivery.objects.filter(state=Delivery.State.PENDING, changed_at__lte=limit)
     given_up = Delivery.objects.filter(Delivery.STUCK, retries__gte=Delivery.MOST)
     unsent = Notice.objects.filter(sent_at=None, created_at__lte=limit)
@@ -77,13 +89,9 @@ def stalls(now: datetime) -> list[Stall]:
     waiting += _counted("given_up", given_up, "stuck_at")
     declared = Declaration.objects.filter(state=Declaration.State.OPEN)
     waiting += _counted("declarations", declared, "received_at")
-    waiting += _of_sites(now)
     if since := rotation.lacking():
         waiting.append(("lease_keys", 1, since))
-    return [
-        Stall(what, count, int((now - oldest).total_seconds()), WHAT_TO_DO[what])
-        for what, count, oldest in waiting
-    ]
+    return waiting
 
 
 def _of_sites(now: datetime) -> list[tuple[str, int, datetime]]:

@@ -89,6 +89,7 @@ FAILURE_LIMIT: tuple[float, int] = (
     env.int("FAILURES_AT_ONCE", 100),
 )
 REMEMBERED_CARS: int = env.int("REMEMBERED_CARS", 250_000)
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 EMAIL: dict[str, Any] = env.dj_email_url("EMAIL_URL")
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Premium Connectivity <no-reply@localhost>")
 # Who sells is on the pages that the law asks for; without DEBUG nobody is made up.
@@ -120,6 +121,10 @@ seal(
         (
             bool(MQTT_URL) and not re.fullmatch(r"mqtts?://([^/@]+@)?[^/@:]+(:\d{1,5})?", MQTT_URL),
             "MQTT_URL: it is mqtt:// or mqtts://, user:password@ if the broker wants it, host:port",
+        ),
+        (
+            bool(METRICS_TOKEN) and len(METRICS_TOKEN) < 20,
+            "METRICS_TOKEN: it is to be a secret of at least 20 characters",
         ),
         (not _are_keys(LEASE_SIGNING_KEYS), f"LEASE_SIGNING_KEYS: {KEYS}"),
         (not _are_keys(VEHICLE_TOKEN_KEYS), f"VEHICLE_TOKEN_KEYS: {KEYS}"),
