@@ -6,6 +6,7 @@ is sent to the moment at which the car has read a document with a later end.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -48,9 +49,24 @@ class Road:
     ready: int = 0
     over: bool = False
 
-    def drive(self) -> None:
-        """Have all of them wait until each was told, or all is over."""
-        asyncio.run(self._drive())
+    @classmethod
+    @contextlib.contextmanager
+    def driven(cls, cars: Sequence[uuid.UUID], port: int) -> Iterator["Road"]:
+        """Have all of them wait, in a thread that ends with the block, however that ends."""
+        road = cls(cars, port)
+        road._thread.start()
+        try:
+            yield road
+        finally:
+            road.over = True
+            road._thread.join()
+
+    def end(self) -> None:
+        """Return when each was told, or their patience is over."""
+        self._thread.join(PATIENCE)
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._drive()))
 
     async def _drive(self) -> None:
         vehicles = await asyncio.to_thread(Vehicle.objects.in_bulk, list(self.cars))
@@ -117,9 +133,9 @@ def _told(
     run: Run, originals: list[renewals.Original], paid: list[str], first: int, speed: float
 ) -> list[float]:
     """Seconds from each event to its car."""
-    road, thread, events = _road(run, originals, paid, first)
-    sent = _send(run, [*events.values()], speed)
-    _join(road, thread)
+    with _waiting(run, originals, paid, first) as (road, events):
+        sent = _send(run, [*events.values()], speed)
+        road.end()
     return [at - sent[events[car].encode()] for car, at in road.told.items()]
 
 
@@ -127,38 +143,49 @@ def _without_worker(
     run: Run, originals: list[renewals.Original], paid: list[str], first: int
 ) -> list[float]:
     """Seconds from the worker's return to each car, with all messages to it lost meanwhile."""
-    road, thread, events = _road(run, originals, paid, first)
-    workers = _workers(run)
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-    sent = _send(run, [*events.values()], SPEEDS[0])
-    time.sleep(max(0.0, AWAY - (time.monotonic() - min(sent.values()))))
-    if road.told:
-        raise RuntimeError("Somebody was told without a worker.")
-    with redis.Redis.from_url(settings.CELERY_BROKER_URL) as broker:
-        broker.flushall()
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
-    soon(lambda: set(_workers(run)) - set(workers))
-    back = time.monotonic()
-    _join(road, thread)
+    with _waiting(run, originals, paid, first) as (road, events):
+        workers = _workers(run)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        sent = _send(run, [*events.values()], SPEEDS[0])
+        time.sleep(max(0.0, AWAY - (time.monotonic() - min(sent.values()))))
+        if road.told:
+            raise RuntimeError("Somebody was told without a worker.")
+        # The broker's own redelivery has nothing to bring: only the sweep's rows are left.
+        with redis.Redis.from_url(_as_redis_takes_it(settings.CELERY_BROKER_URL)) as broker:
+            broker.flushall()
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        back = _back(run, set(workers))
+        road.end()
     return [at - back for at in road.told.values()]
 
 
-def _road(
+def _back(run: Run, before: set[int]) -> float:
+    """When another worker has been started in the place of the one that was killed."""
+    if not soon(lambda: set(_workers(run)) - before):
+        raise RuntimeError("No worker comes back.")
+    return time.monotonic()
+
+
+def _as_redis_takes_it(celery_url: str) -> str:
+    """See connectivity.local.valkey.celery_url: Celery has a scheme of its own for sockets."""
+    return celery_url.replace("redis+socket://", "unix://", 1)
+
+
+@contextlib.contextmanager
+def _waiting(
     run: Run, originals: list[renewals.Original], paid: list[str], first: int
-) -> tuple[Road, threading.Thread, dict[uuid.UUID, str]]:
+) -> Iterator[tuple[Road, dict[uuid.UUID, str]]]:
     """Cars that wait already, and the event that is to come for each."""
     numbers = range(first, first + CARS)
     cars = renewals.copy(run, originals, numbers)
-    road = Road(cars, urlsplit(run.url("EDGE_PORT", "")).port or 0)
-    thread = threading.Thread(target=road.drive)
-    thread.start()
-    if not soon(lambda: road.ready == CARS):
-        raise RuntimeError("The cars do not come to wait.")
-    time.sleep(2)
-    bodies = [renewals.numbered(paid[number % len(paid)], number) for number in numbers]
-    return road, thread, dict(zip(cars, bodies, strict=True))
+    with Road.driven(cars, urlsplit(run.url("EDGE_PORT", "")).port or 0) as road:
+        if not soon(lambda: road.ready == CARS):
+            raise RuntimeError("The cars do not come to wait.")
+        time.sleep(2)
+        bodies = [renewals.numbered(paid[number % len(paid)], number) for number in numbers]
+        yield road, dict(zip(cars, bodies, strict=True))
 
 
 def _send(run: Run, events: list[str], speed: float) -> dict[bytes, float]:
@@ -169,12 +196,6 @@ def _send(run: Run, events: list[str], speed: float) -> dict[bytes, float]:
     if posted.refused:
         raise RuntimeError(f"{len(posted.refused)} events were refused: {posted.refused[:3]}")
     return posted.sent
-
-
-def _join(road: Road, thread: threading.Thread) -> None:
-    thread.join(PATIENCE)
-    road.over = True
-    thread.join()
 
 
 def _workers(run: Run) -> list[int]:
