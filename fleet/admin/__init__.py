@@ -7,12 +7,22 @@ from fleet.admin import (
     lease_keys,
     paces,
     pairings,
+    rights,
     rollouts,
     site_states,
     subjects,
     vehicles,
 )
 
-__all__ = ["deliveries", "lease_keys", "paces", "pairings", "rollouts", "site_states", "vehicles"]
+__all__ = [
+    "deliveries",
+    "lease_keys",
+    "paces",
+    "pairings",
+    "rights",
+    "rollouts",
+    "site_states",
+    "vehicles",
+]
 
 staff_search.teach(search.vehicle_ids, subjects.page_of, subjects.object_to)
