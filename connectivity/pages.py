@@ -28,6 +28,12 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+def robots(_request: HttpRequest) -> HttpResponse:
+    """Let search engines read what anybody can read; what is private asks who is there anyway."""
+    return HttpResponse("User-agent: *\nAllow: /\n", content_type="text/plain")
+
+
+@require_safe
 def nothing_here(request: HttpRequest, **_kwargs: str) -> HttpResponse:
     """Stand in for what allauth would serve: passwords do not exist here, so no page sets one."""
     return render(request, "404.html", status=HTTPStatus.NOT_FOUND)

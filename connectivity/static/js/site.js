@@ -7,12 +7,14 @@
     time: { timeStyle: 'short' },
     moment: { dateStyle: 'medium', timeStyle: 'short' }
   }
+  const writers = {}
 
   // The server writes UTC; a person reads their own clock.
   const localise = root => {
     for (const element of root.querySelectorAll('time[data-show]')) {
-      const format = new Intl.DateTimeFormat(language, formats[element.dataset.show])
-      element.textContent = format.format(new Date(element.dateTime))
+      const show = element.dataset.show
+      writers[show] ??= new Intl.DateTimeFormat(language, formats[show])
+      element.textContent = writers[show].format(new Date(element.dateTime))
     }
   }
   localise(document)
