@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from connectivity import health, metrics, pages, theme
 from connectivity.accounts import languages
 from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode, close
+from connectivity.notices import previews
 
 # The only API there is yet is the one that cars call; its schema is served to people.
 schema = SpectacularAPIView.as_view(urlconf="connectivity.edge_urls")
@@ -14,6 +15,7 @@ schema = SpectacularAPIView.as_view(urlconf="connectivity.edge_urls")
 urlpatterns = [
     path("", pages.landing, name="landing"),
     path("theme/", theme.choose, name="theme"),
+    path("robots.txt", pages.robots),
     path("garage/", include("fleet.urls")),
     path("billing/", include("billing.urls")),
     path("language/", languages.choose, name="language"),
@@ -23,6 +25,13 @@ urlpatterns = [
     path("accounts/close/", close, name="account_close"),
     path("accounts/", include("allauth.urls")),
     path("", include("connectivity.law.urls")),
+    path("admin/mails/", admin.site.admin_view(previews.listed), name="mails"),
+    path("admin/mails/<slug:name>/", admin.site.admin_view(previews.one), name="mails_one"),
+    path(
+        "admin/mails/<slug:name>/<slug:language>/<slug:extent>/",
+        admin.site.admin_view(previews.html),
+        name="mails_html",
+    ),
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
