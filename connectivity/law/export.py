@@ -21,7 +21,16 @@ from billing import records
 from billing.records import Rows, written
 from connectivity.law.models import Declaration
 from connectivity.notices.models import Notice
-from fleet.models import Claim, Consent, DomainEvent, Ownership, PairingAttempt, Transfer, Vehicle
+from fleet.models import (
+    Claim,
+    Consent,
+    DomainEvent,
+    Driver,
+    Ownership,
+    PairingAttempt,
+    Transfer,
+    Vehicle,
+)
 
 _NOT_THEIRS = ("public_key", "credential_generation")
 
@@ -76,6 +85,10 @@ def _cars(person: Any) -> dict[str, Rows]:
         "offers_accepted": written(
             Transfer.objects.filter(buyer=person), without=("seller", "email")
         ),
+        "drivers_of_their_cars": written(
+            Driver.objects.filter(ownership__owner=person), without=("person",)
+        ),
+        "cars_of_others_that_they_drive": written(Driver.objects.filter(person=person)),
         "wrong_codes": written(PairingAttempt.objects.filter(account=person)),
         "consents": written(Consent.objects.filter(owner=person)),
         "what_happened_to_cars": written(events.order_by("id"), without=("actor", "data")),

@@ -23,6 +23,7 @@ def renewal_changed(event: Any, now: datetime) -> Iterator[Mail]:
             "cancel_scheduled" if event.kind == "renewal_stopped" else "renewal_resumed",
             amount=told.price,
             paid_through=told.reader.day(told.fact("paid_through")),
+            received=told.reader.moment(event.at),
         )
 
 
