@@ -18,7 +18,6 @@ from billing.models import (
     CatalogRevision,
     Change,
     DomainEvent,
-    Grant,
     Intent,
     StripeEvent,
     Subject,
@@ -53,6 +52,14 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What is sold, and the facts of some subjects: read once, for all who judge by them."""
+
+    sold: Catalog
+    facts: dict[UUID, Facts]
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """Something that should move: how many wait, and since when the oldest does."""
 
@@ -75,19 +82,28 @@ def catalog_document() -> tuple[int, dict[str, Any]]:
 
 
 def facts(subject_ids: Iterable[UUID]) -> dict[UUID, Facts]:
-    """The facts of these subjects, read so that the version is never newer than the grants."""
-    versions = dict(Subject.objects.filter(id__in=subject_ids).values_list("id", "version"))
+    """The facts of these subjects, in one statement and so of one moment."""
+    versions: dict[UUID, int] = {}
     grants: defaultdict[UUID, list[Fact]] = defaultdict(list)
-    rows = Grant.objects.filter(subject_id__in=versions).order_by("starts_at", "id")
-    for subject_id, plan, starts_at, ends_at, source in rows.values_list(
-        "subject_id", "plan", "starts_at", "ends_at", "source"
+    rows = Subject.objects.filter(id__in=list(subject_ids)).values_list(
+        "id", "version", *(f"grants__{name}" for name in ("plan", "starts_at", "ends_at", "source"))
+    )
+    for subject_id, version, plan, starts_at, ends_at, source in rows.order_by(
+        "grants__starts_at", "grants__id"
     ):
-        ends = int(ends_at.timestamp()) if ends_at else None
-        grants[subject_id].append(Fact(plan, int(starts_at.timestamp()), ends, source))
+        versions[subject_id] = version
+        if plan is not None:
+            ends = int(ends_at.timestamp()) if ends_at else None
+            grants[subject_id].append(Fact(plan, int(starts_at.timestamp()), ends, source))
     return {
         subject_id: Facts(version, tuple(grants[subject_id]))
         for subject_id, version in versions.items()
     }
+
+
+def picture(subject_ids: Iterable[UUID]) -> Picture:
+    """What is needed to judge these subjects at any instant, in two statements."""
+    return Picture(catalog(), facts(subject_ids))
 
 
 def version(subject_id: UUID) -> int:
@@ -107,10 +123,13 @@ def entitlement(subject_id: UUID, traits: frozenset[str], *, now: datetime) -> E
     return resolve(grants, catalog(), traits, subject_id, int(now.timestamp()))
 
 
-def offers(*, currency: str = "usd") -> list[Price]:
-    """The prices at which Premium is sold in this currency, the shortest interval first."""
-    sold = [price for price in catalog().prices.values() if price.currency == currency]
-    return sorted(sold, key=lambda price: price.unit_amount)
+def offers(*, currency: str = "usd", sold: Catalog | None = None) -> list[Price]:
+    """The prices at which Premium is sold in this currency, the shortest interval first.
+
+    `sold` is the catalogue, given by who has it already.
+    """
+    prices = [each for each in (sold or catalog()).prices.values() if each.currency == currency]
+    return sorted(prices, key=lambda price: price.unit_amount)
 
 
 def features_for(traits: frozenset[str], subject_id: UUID) -> tuple[Feature, ...]:

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.fields.json import KT
 
 from billing import queries
 from billing.entitlements import resolve
-from billing.models import Checkout, Dispute, Grant, Invoice, Seat, Subscription
+from billing.models import Checkout, Dispute, DomainEvent, Invoice, Seat, Subscription
 
 WORDS = {
     "trialing": "trialing",
@@ -52,8 +53,11 @@ class Standing:
     retry_at: datetime | None = None
     open_amount: int | None = None
     pay_url: str = ""
+    action_required: bool = False
     disputed: bool = False
     taken_back: bool = False
+    refunded: int = 0
+    withdrawn_at: datetime | None = None
 
     @property
     def next_amount(self) -> int | None:
@@ -69,86 +73,95 @@ def standing(subject_id: UUID, *, payer: Any, now: datetime) -> Standing:
     return standings([subject_id], payer=payer, now=now)[subject_id]
 
 
-def standings(subject_ids: Iterable[UUID], *, payer: Any, now: datetime) -> dict[UUID, Standing]:
+def standings(
+    subject_ids: Iterable[UUID],
+    *,
+    payer: Any,
+    now: datetime,
+    picture: queries.Picture | None = None,
+) -> dict[UUID, Standing]:
     """How these subjects stand with this payer, in a fixed number of queries.
 
-    What somebody else pays or paid for them is nobody's business but theirs.
+    What somebody else pays or paid for them is nobody's business but theirs. `picture` is given by
+    who has it already.
     """
     ids = list(subject_ids)
-    facts, sold = queries.facts(ids), queries.catalog()
-    seats = {seat.subject_id: seat for seat in _seats(ids, payer)}
-    last = _last_subscriptions(ids, payer)
-    held = {seat.subscription_id for seat in seats.values() if seat.subscription_id}
-    known = _known(held | {row.pk for row in last.values()})
-    ends = dict(
-        Grant.objects.filter(subscription__in=last.values()).values_list("subject_id", "ends_at")
-    )
+    known = picture or queries.picture(ids)
+    payments = _payments(ids, payer)
     found = {}
     for subject_id in ids:
-        grants = facts[subject_id].grants if subject_id in facts else ()
-        verdict = resolve(grants, sold, frozenset(), subject_id, int(now.timestamp()))
+        facts = known.facts.get(subject_id)
+        grants = facts.grants if facts else ()
+        verdict = resolve(grants, known.sold, frozenset(), subject_id, int(now.timestamp()))
         found[subject_id] = Standing(
             plan=verdict.plan,
             reason=verdict.reason,
             changes_at=_at(verdict.next_change_at),
-            grant_ends_at=ends.get(subject_id),
-            **_paying(seats.get(subject_id), last.get(subject_id), known, now=now),
+            **_paying(payments, subject_id, now=now),
         )
     return found
 
 
-def _seats(ids: list[UUID], payer: Any) -> Iterable[Seat]:
-    mine = Seat.objects.filter(subject_id__in=ids, payer=payer)
-    return mine.select_related("checkout", "subscription")
-
-
-def _last_subscriptions(ids: list[UUID], payer: Any) -> dict[UUID, Subscription]:
-    rows = Subscription.objects.filter(subject_id__in=ids, customer__payer=payer).order_by(
-        "created_at", "id"
-    )
-    return {row.subject_id: row for row in rows if row.subject_id}
-
-
 @dataclass(frozen=True, slots=True)
 class _Payments:
-    """What is known of the payments of some subscriptions, by their keys."""
+    """What is known of a payer's payments, by subject; a subscription comes with all of _FACTS."""
 
-    paid: frozenset[int]
-    disputed: frozenset[int]
-    taken_back: frozenset[int]
-    open: dict[int, Invoice]
+    seats: dict[UUID, Seat]
+    subscriptions: dict[UUID, Any]
 
 
-def _known(subscriptions: set[int]) -> _Payments:
-    paid = Invoice.objects.filter(subscription=OuterRef("pk"), status="paid", amount_paid__gt=0)
-    disputes = Dispute.objects.filter(invoice__subscription=OuterRef("pk"))
-    disputed = disputes.exclude(status__in=Dispute.HARMLESS | Dispute.LOST)
-    lost = disputes.filter(status__in=Dispute.LOST)
-    rows = Subscription.objects.filter(pk__in=subscriptions).values_list(
-        "pk", Exists(paid), Exists(disputed), Exists(lost)
-    )
-    found = list(rows)
-    waiting = Invoice.objects.filter(subscription__in=subscriptions, status="open")
+def _payments(ids: list[UUID], payer: Any) -> _Payments:
+    seats = Seat.objects.filter(subject_id__in=ids, payer=payer).select_related("checkout")
+    rows = _subscriptions(ids, payer)
     return _Payments(
-        paid=frozenset(pk for pk, is_paid, _, _ in found if is_paid),
-        disputed=frozenset(pk for pk, _, is_disputed, _ in found if is_disputed),
-        taken_back=frozenset(pk for pk, _, _, is_lost in found if is_lost),
-        open={row.subscription_id: row for row in waiting.order_by("created_at")},
+        seats={seat.subject_id: seat for seat in seats},
+        subscriptions={row.subject_id: row for row in rows if row.subject_id},
     )
 
 
-def _paying(
-    seat: Seat | None, last: Subscription | None, known: _Payments, *, now: datetime
-) -> dict[str, Any]:
-    if seat is not None and seat.subscription is not None:
-        mirror = seat.subscription
-        state = _state(mirror, paid=mirror.pk in known.paid, now=now)
-        return {"state": state, **_terms(mirror), **_payments(mirror, known)}
+def _subscriptions(ids: list[UUID], payer: Any) -> QuerySet[Subscription]:
+    """The payer's, the one that counts the last of its subject: it holds the seat, or is newest."""
+    mine = Q(customer__payer=payer) | Q(seat__payer=payer)
+    rows = Subscription.objects.filter(mine, subject_id__in=ids).select_related("grant", "seat")
+    seated_last = F("seat").asc(nulls_first=True)
+    return rows.annotate(**_FACTS).order_by(seated_last, "created_at", "id")
+
+
+_INVOICES = Invoice.objects.filter(subscription=OuterRef("pk"))
+_OPEN = _INVOICES.filter(status="open").order_by("-created_at")
+_DISPUTES = Dispute.objects.filter(invoice__subscription=OuterRef("pk"))
+_TOLD = DomainEvent.objects.annotate(its=KT("data__subscription")).filter(
+    subject_id=OuterRef("subject_id"), its=OuterRef("stripe_subscription_id")
+)
+_ASKED = _TOLD.filter(kind="payment_failed").order_by("-id")
+# What is known of a subscription's payments, in the statement that finds it.
+_FACTS: dict[str, Any] = {
+    "paid": Exists(_INVOICES.filter(status="paid", amount_paid__gt=0)),
+    "disputed": Exists(_DISPUTES.exclude(status__in=Dispute.HARMLESS | Dispute.LOST)),
+    "taken_back": Exists(_DISPUTES.filter(status__in=Dispute.LOST)),
+    "refunded": Subquery(
+        _INVOICES.values("subscription").annotate(sum=Sum("amount_refunded")).values("sum")
+    ),
+    "open_id": Subquery(_OPEN.values("pk")[:1]),
+    "open_amount": Subquery(_OPEN.values("total")[:1]),
+    "retry_at": Subquery(_OPEN.values("next_attempt_at")[:1]),
+    "pay_url": Subquery(_OPEN.values("hosted_url")[:1]),
+    "asked_for": Subquery(_ASKED.values(what=KT("data__invoice"))[:1]),
+    "asked_to_confirm": Subquery(_ASKED.values(what=KT("data__action_required"))[:1]),
+    "withdrawn_at": Subquery(_TOLD.filter(kind="withdrawn").values("at")[:1]),
+}
+
+
+def _paying(payments: _Payments, subject_id: UUID, *, now: datetime) -> dict[str, Any]:
+    seat, last = payments.seats.get(subject_id), payments.subscriptions.get(subject_id)
     if seat is not None and seat.checkout is not None:
-        return _checkout(seat.checkout, now=now)
-    if last is not None:
-        return {"state": "ended", **_terms(last)}
-    return {"state": "none"}
+        ends = {"grant_ends_at": _grant_ends_at(last)} if last else {}
+        return _checkout(seat.checkout, now=now) | ends
+    if last is None:
+        return {"state": "none"}
+    held = seat is not None and seat.subscription_id == last.pk
+    state = _state(last, paid=last.paid, now=now) if held else "ended"
+    return {"state": state, **_terms(last), **_money(last)}
 
 
 def _checkout(checkout: Checkout, *, now: datetime) -> dict[str, Any]:
@@ -161,19 +174,24 @@ def _checkout(checkout: Checkout, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _payments(subscription: Subscription, known: _Payments) -> dict[str, Any]:
-    invoice = known.open.get(subscription.pk)
-    found: dict[str, Any] = {
-        "disputed": subscription.pk in known.disputed,
-        "taken_back": subscription.pk in known.taken_back,
+def _money(row: Any) -> dict[str, Any]:
+    confirms = row.asked_to_confirm == "true" and row.asked_for == row.open_id
+    return {
+        "grant_ends_at": _grant_ends_at(row),
+        "disputed": row.disputed,
+        "taken_back": row.taken_back,
+        "refunded": row.refunded or 0,
+        "withdrawn_at": row.withdrawn_at,
+        "retry_at": row.retry_at,
+        "open_amount": row.open_amount,
+        "pay_url": row.pay_url or "",
+        "action_required": confirms and row.open_id is not None,
     }
-    if invoice is not None:
-        found |= {
-            "retry_at": invoice.next_attempt_at,
-            "open_amount": invoice.total,
-            "pay_url": invoice.hosted_url,
-        }
-    return found
+
+
+def _grant_ends_at(subscription: Any) -> datetime | None:
+    grant = getattr(subscription, "grant", None)
+    return grant.ends_at if grant else None
 
 
 def _state(subscription: Subscription, *, paid: bool, now: datetime) -> str:

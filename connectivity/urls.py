@@ -8,6 +8,7 @@ from connectivity import health, metrics, pages, theme
 from connectivity.accounts import languages
 from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode, close
 from connectivity.notices import previews
+from connectivity.specimens import page as states
 
 # The only API there is yet is the one that cars call; its schema is served to people.
 schema = SpectacularAPIView.as_view(urlconf="connectivity.edge_urls")
@@ -32,6 +33,8 @@ urlpatterns = [
         admin.site.admin_view(previews.html),
         name="mails_html",
     ),
+    path("admin/states/", admin.site.admin_view(states.listed), name="states"),
+    path("admin/states/<slug:name>/", admin.site.admin_view(states.one), name="states_one"),
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

@@ -45,15 +45,20 @@ def car_line(vehicle: Vehicle, *, now: datetime) -> CarLine:
 
 
 def car_lines(
-    vehicles: Iterable[Vehicle], *, now: datetime, owned_since: Mapping[UUID, datetime]
+    vehicles: Iterable[Vehicle],
+    *,
+    now: datetime,
+    owned_since: Mapping[UUID, datetime],
+    picture: queries.Picture | None = None,
 ) -> dict[UUID, CarLine]:
     """What is known of these cars, in a fixed number of queries.
 
     What was switched off before `owned_since`, an instant for each car's id, is the previous
-    owner's business; a car without one keeps its whole past.
+    owner's business; a car without one keeps its whole past. `picture` is given by who has it.
     """
     cars = list(vehicles)
-    facts, sold = queries.facts([car.id for car in cars]), queries.catalog()
+    known = picture or queries.picture([car.id for car in cars])
+    facts, sold = known.facts, known.sold
     told = _deliveries(cars)
     return {
         car.id: _of_owner(

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from billing import withdrawal
+from billing import queries, withdrawal
+from billing.catalog import Catalog
 from billing.standing import Standing, standings
 from fleet import carlines, markets
 from fleet.garage import NotInGarage
@@ -37,12 +38,16 @@ class MayNotBuy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A car in a garage: `standing` is what billing says, `line` what is known of the car."""
+    """A car in a garage: `standing` is what billing says, `line` what is known of the car.
+
+    `sold` is the catalogue by which both were judged.
+    """
 
     vehicle: Vehicle
     standing: Standing
     line: carlines.CarLine
     claims: tuple[Claim, ...]
+    sold: Catalog
 
     @property
     def hindrance(self) -> Hindrance | None:
@@ -81,6 +86,15 @@ def entry(*, owner: Any, vehicle_id: UUID, now: datetime) -> Entry:
     return _entries([ownership], owner, now=now)[0]
 
 
+def former(*, owner: Any, vehicle_id: UUID) -> Vehicle:
+    """Return a car that was this person's once. Raises NotInGarage for any other."""
+    past = Ownership.objects.filter(owner=owner, vehicle_id=vehicle_id, ends_at__isnull=False)
+    ownership = past.select_related("vehicle").order_by("-ends_at").first()
+    if ownership is None:
+        raise NotInGarage
+    return ownership.vehicle
+
+
 def check_owner(*, owner: Any, vehicle_id: UUID) -> None:
     """Raise NotInGarage unless the car is still this owner's."""
     if not Ownership.objects.filter(owner=owner, vehicle_id=vehicle_id, ends_at=None).exists():
@@ -96,8 +110,10 @@ def check_may_buy(entry: Entry) -> None:
 def _entries(ownerships: Sequence[Ownership], owner: Any, *, now: datetime) -> list[Entry]:
     vehicles = [ownership.vehicle for ownership in ownerships]
     owned_since = {ownership.vehicle_id: ownership.starts_at for ownership in ownerships}
-    found = standings([vehicle.id for vehicle in vehicles], payer=owner, now=now)
-    lines = carlines.car_lines(vehicles, now=now, owned_since=owned_since)
+    ids = [vehicle.id for vehicle in vehicles]
+    picture = queries.picture(ids)
+    found = standings(ids, payer=owner, now=now, picture=picture)
+    lines = carlines.car_lines(vehicles, now=now, owned_since=owned_since, picture=picture)
     claims: dict[UUID, list[Claim]] = {vehicle.id: [] for vehicle in vehicles}
     for claim in Claim.objects.filter(vehicle__in=vehicles, state=Claim.State.OPEN).order_by("id"):
         claims[claim.vehicle_id].append(claim)
@@ -107,6 +123,7 @@ def _entries(ownerships: Sequence[Ownership], owner: Any, *, now: datetime) -> l
             standing=found[vehicle.id],
             line=lines.get(vehicle.id, carlines.CarLine("none")),
             claims=tuple(claims[vehicle.id]),
+            sold=picture.sold,
         )
         for vehicle in vehicles
     ]

@@ -4,20 +4,23 @@ It never says "active in your car" before the car has said so, and decides nothi
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from billing.standing import Standing
+from fleet import sentences
 from fleet.carlines import CarLine
 from fleet.entries import FREE_TO_BUY, Entry, Hindrance
 from fleet.formats import day, moment, money
+from fleet.sentences import Sentences
 
-# Icon, tone, headline and text of a state.
-_Sentences = tuple[str, str, Promise | str, Promise | str]
+SOON = timedelta(days=7)
+_CHARGED = frozenset({"trialing", "active"})
+_HAS_PAID = frozenset({"trialing", "active", "ending", "past_due", "unpaid", "paused", "ended"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +38,66 @@ def billing(entry: Entry, state: str, now: datetime) -> Line:
     standing = entry.standing
     if state in ("none", "ended") and standing.plan != "standard":
         return _given(standing)
-    icon, tone, headline, text = _BILLING[state]
+    icon, tone, headline, text = _special(standing, state, now) or sentences.BILLING[state]
     if state in FREE_TO_BUY and entry.hindrance:
         text = hindrance(entry.hindrance)
-    text = _special(standing, state, now) or text
     values = _values(standing, now)
-    return Line(icon, tone, format_html(str(headline), **values), format_html(str(text), **values))
+    said = [format_html(str(each), **values) for each in (headline, text)]
+    if standing.refunded and not standing.withdrawn_at and state in _HAS_PAID:
+        said[1] = format_html("{} {}", said[1], _refunded(standing))
+    return Line(icon, tone, *said)
 
 
-def _special(standing: Standing, state: str, now: datetime) -> Promise | None:
-    """The sentence of a state in which something more is to be said, or less is known."""
+def _special(standing: Standing, state: str, now: datetime) -> Sentences | None:
+    """The sentences of a state in which something else is to be said, or less is known."""
+    icon, tone, headline, text = sentences.BILLING[state]
     if state in _CHARGED:
+        if standing.disputed:
+            return sentences.IN_DISPUTE
         if standing.next_charge_at is None:
-            return _UNKNOWN_CHARGE
-        return _DISPUTED if standing.disputed else _discounted(standing, state)
+            return icon, tone, headline, sentences.UNKNOWN_CHARGE
+        if state == "trialing" and standing.next_charge_at - now <= SOON:
+            return icon, tone, sentences.TRIAL_ENDS, text
+        return icon, tone, headline, _discounted(standing, state) or text
     if state == "past_due":
-        return _failed(standing, now)
-    return _UNPAID_AMOUNT if state == "unpaid" and standing.open_amount is not None else None
+        headline = sentences.CONFIRMATION if standing.action_required else headline
+        return icon, tone, headline, _failed(standing, now) or text
+    if state == "unpaid" and standing.open_amount is not None:
+        return icon, tone, headline, sentences.UNPAID_AMOUNT
+    if state == "ending" and standing.taken_back:
+        return icon, "warn", headline, sentences.TAKEN_BACK
+    return _ended(standing) if state == "ended" else None
+
+
+def _ended(standing: Standing) -> Sentences | None:
+    """How a subscription ended, where it is known."""
+    if standing.withdrawn_at is not None:
+        return sentences.WITHDRAWN
+    icon, tone, headline, text = sentences.BILLING["ended"]
+    if standing.taken_back:
+        text = sentences.ENDED_BY_BANK
+    return icon, tone, headline if standing.ends_at is None else sentences.ENDED_ON, text
+
+
+def _refunded(standing: Standing) -> str:
+    amount = money(standing.refunded, standing.currency)
+    return _("{amount} was paid back to your card.").format(amount=amount)
 
 
 def _failed(standing: Standing, now: datetime) -> Promise | None:
     access, retried = standing.grant_ends_at, standing.retry_at is not None
-    if access is not None and access <= now:
-        return _RETRY_AFTER_GRACE if retried else _NO_RETRY_AFTER_GRACE
-    return None if retried else _NO_RETRY
+    over = access is not None and access <= now
+    if standing.action_required:
+        return sentences.CONFIRM_AFTER_GRACE if over else sentences.CONFIRM_IT
+    if over:
+        return sentences.RETRY_AFTER_GRACE if retried else sentences.NO_RETRY_AFTER_GRACE
+    return None if retried else sentences.NO_RETRY
 
 
 def _discounted(standing: Standing, state: str) -> Promise | None:
     if state != "active" or standing.next_amount == standing.unit_amount:
         return None
-    return _DISCOUNT_ENDS if standing.discount_ends_at else _DISCOUNT
+    return sentences.DISCOUNT_ENDS if standing.discount_ends_at else sentences.DISCOUNT
 
 
 def hindrance(found: Hindrance) -> str:
@@ -108,98 +141,8 @@ def _values(standing: Standing, now: datetime) -> dict[str, str]:
         "left": ngettext("{count} day left", "{count} days left", left).format(count=left),
         "access": day(standing.grant_ends_at) if standing.grant_ends_at else "",
         "end": day(end) if end else "",
+        "withdrawn": day(standing.withdrawn_at) if standing.withdrawn_at else "",
     }
-
-
-_CHARGED = frozenset({"trialing", "active"})
-_UNKNOWN_CHARGE = gettext_lazy("The next charge is not known yet; look again in a minute.")
-_DISCOUNT = gettext_lazy("Next charge {amount} plus tax on {charge}{card}, instead of {full}.")
-_DISCOUNT_ENDS = gettext_lazy(
-    "Next charge {amount} plus tax on {charge}{card}, instead of {full}. "
-    "The discount lasts until {discount_end}."
-)
-_DISPUTED = gettext_lazy(
-    "Your bank holds a payment back at your request. Premium stays on until the end of what was "
-    "paid. If that was a mistake, tell your bank."
-)
-_NO_RETRY = gettext_lazy("Premium stays on until {access}. Update your card, or pay the invoice.")
-_RETRY_AFTER_GRACE = gettext_lazy(
-    "What was paid ended on {access}. We try the card again on {retry}; a payment switches "
-    "Premium back on."
-)
-_NO_RETRY_AFTER_GRACE = gettext_lazy(
-    "What was paid ended on {access}. Update your card, or pay the invoice, to switch Premium "
-    "back on."
-)
-_UNPAID_AMOUNT = gettext_lazy("Pay the open invoice of {due} to switch Premium back on.")
-_BILLING: dict[str, _Sentences] = {
-    "none": (
-        "signal",
-        "calm",
-        gettext_lazy("Standard Connectivity"),
-        gettext_lazy(
-            "Premium adds live traffic, satellite maps and streaming over cellular. "
-            "Cancel any time."
-        ),
-    ),
-    "checkout_open": (
-        "card",
-        "wait",
-        gettext_lazy("Payment page opened"),
-        gettext_lazy("You have not been charged. Continue, or start again."),
-    ),
-    "confirming": (
-        "clock",
-        "wait",
-        gettext_lazy("Confirming your payment…"),
-        gettext_lazy("Usually a few seconds. You can close this page: we email you."),
-    ),
-    "trialing": (
-        "gift",
-        "good",
-        gettext_lazy("Trial: {left}"),
-        gettext_lazy(
-            "First charge {amount} plus tax on {charge}{card}. "
-            "Cancel before then and you pay nothing."
-        ),
-    ),
-    "active": (
-        "check",
-        "good",
-        gettext_lazy("Active"),
-        gettext_lazy("Next charge {amount} plus tax on {charge}{card}."),
-    ),
-    "past_due": (
-        "alert",
-        "warn",
-        gettext_lazy("Payment failed"),
-        gettext_lazy("We try the card again on {retry}. Premium stays on until {access}."),
-    ),
-    "unpaid": (
-        "pause",
-        "warn",
-        gettext_lazy("Paused: a payment is missing"),
-        gettext_lazy("Pay the open invoice to switch Premium back on."),
-    ),
-    "paused": (
-        "pause",
-        "warn",
-        gettext_lazy("Paused"),
-        gettext_lazy("Nothing is charged while it is paused. Resume it on Stripe's page."),
-    ),
-    "ending": (
-        "clock",
-        "calm",
-        gettext_lazy("Ends on {end}"),
-        gettext_lazy("You keep Premium until then. No more charges."),
-    ),
-    "ended": (
-        "signal",
-        "calm",
-        gettext_lazy("Your subscription has ended"),
-        gettext_lazy("You are no longer charged. Subscribe again any time."),
-    ),
-}
 
 
 def car(line: CarLine, now: datetime) -> Line:
@@ -207,77 +150,9 @@ def car(line: CarLine, now: datetime) -> Line:
     since = moment(line.since, now=now) if line.since else ""
     heard = moment(line.last_contact_at, now=now) if line.last_contact_at else ""
     words = {"since": since, "heard": heard, "reference": line.reference}
-    icon, tone, headline, text = _CAR[line.state]
+    icon, tone, headline, text = sentences.CAR[line.state]
     if line.state == "sent" and heard:
-        text = _SENT_HEARD
+        text = sentences.SENT_HEARD
     elif line.state == "asleep" and not heard:
-        headline = _NEVER_HEARD
+        headline = sentences.NEVER_HEARD
     return Line(icon, tone, format_html(str(headline), **words), format_html(str(text), **words))
-
-
-_SENT_HEARD = gettext_lazy(
-    "Your car picks it up when it is awake and has signal. Last report from your car: {heard}."
-)
-_NEVER_HEARD = gettext_lazy("Your car has not been online yet")
-_CAR: dict[str, _Sentences] = {
-    "none": ("car", "calm", gettext_lazy("Your car runs on Standard"), ""),
-    "queued": (
-        "upload",
-        "wait",
-        gettext_lazy("Waiting to send to your car"),
-        gettext_lazy("This takes a second or two."),
-    ),
-    "late": (
-        "upload",
-        "wait",
-        gettext_lazy("Waiting to send to your car"),
-        gettext_lazy(
-            "This takes longer than usual, and the fault is ours. It goes on by itself; you keep "
-            "what you have paid for."
-        ),
-    ),
-    "unconfirmed": (
-        "upload",
-        "wait",
-        gettext_lazy("Your car was told, and has not confirmed it yet"),
-        gettext_lazy(
-            "Last heard of: {heard}. We tell it again by ourselves. If it stays so, restart the "
-            "car's screen, and then give support this reference: {reference}."
-        ),
-    ),
-    "sent": (
-        "upload",
-        "wait",
-        gettext_lazy("Sent to your car"),
-        gettext_lazy("Your car picks it up when it is awake and has signal."),
-    ),
-    "active": ("check", "good", gettext_lazy("Active in your car since {since}"), ""),
-    "asleep": (
-        "moon",
-        "wait",
-        gettext_lazy("We have not heard from your car since {heard}"),
-        gettext_lazy("Park it with signal or Wi-Fi: it activates by itself."),
-    ),
-    "failed": (
-        "alert",
-        "warn",
-        gettext_lazy("We could not switch it on in your car"),
-        gettext_lazy("We keep trying. If it stays so, give support this reference: {reference}."),
-    ),
-    "given_up": (
-        "alert",
-        "warn",
-        gettext_lazy("We could not switch it on in your car"),
-        gettext_lazy(
-            "We tried for two weeks. Restart the car's screen, and give support this reference: "
-            "{reference}."
-        ),
-    ),
-    "removing": (
-        "upload",
-        "wait",
-        gettext_lazy("Being switched off in your car"),
-        gettext_lazy("Your car drops it when it is next awake."),
-    ),
-    "removed": ("car", "calm", gettext_lazy("Switched off in your car on {since}"), ""),
-}

@@ -99,6 +99,11 @@ class Card:
         return self.state in _OWING
 
     @property
+    def pays_first(self) -> bool:
+        """Whether paying the open invoice is what helps most: the card as such is in order."""
+        return self.state == "unpaid" or self.entry.standing.action_required
+
+    @property
     def moving(self) -> bool:
         """Whether either line is likely to change while somebody looks."""
         return self.state in _MOVING_BILLING or self.entry.line.state in _MOVING_CAR

@@ -1,6 +1,7 @@
 """One car's page, and the part of it that asks again while something moves."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,7 @@ from django.views.decorators.http import require_safe
 
 from billing import checkout, clock, queries
 from billing.catalog import Feature
-from fleet import agreeing, entries, learning, transfers, words
-from fleet.models import Vehicle
+from fleet import agreeing, entries, garage, lacks, learning, transfers, words
 from fleet.views.pages import page
 
 
@@ -20,7 +20,10 @@ from fleet.views.pages import page
 def car(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
     """One car: what was paid, what the car has, what it could have."""
     now = clock.now()
-    entry = entries.entry(owner=request.user, vehicle_id=vehicle_id, now=now)
+    try:
+        entry = entries.entry(owner=request.user, vehicle_id=vehicle_id, now=now)
+    except garage.NotInGarage:
+        return _gone(request, vehicle_id)
     if request.GET.get("checkout") == "done":
         checkout.returned(payer=request.user, subject_id=vehicle_id, now=now)
     context = {
@@ -48,6 +51,12 @@ def status(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
     return render(request, "garage/status.html", _car_context(request, entry, now=now))
 
 
+def _gone(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
+    """Say of a car that was theirs that it is no more. Raises NotInGarage of any other."""
+    context = {"name": words.car_name(entries.former(owner=request.user, vehicle_id=vehicle_id))}
+    return render(request, "garage/gone.html", context, status=HTTPStatus.NOT_FOUND)
+
+
 def _car_context(request: HttpRequest, entry: entries.Entry, *, now: datetime) -> dict[str, Any]:
     asked = request.GET.get("poll", "0")
     returned = request.GET.get("checkout") == "done"
@@ -55,7 +64,8 @@ def _car_context(request: HttpRequest, entry: entries.Entry, *, now: datetime) -
         "card": words.card(entry, now=now, returned=returned),
         "returned": returned,
         "poll": words.poll(int(asked) if asked.isdecimal() and len(asked) < 4 else 0),
-        "gains": words.gains(_features(entry.vehicle)),
+        "gains": words.gains(_features(entry)),
+        "lacks": lacks.lacks(_premium(entry), entry.vehicle),
         "offers": _offers(entry),
         "agreeing": agreeing.terms(entry.vehicle),
         "withdrawable_until": entry.withdrawable_until(now),
@@ -67,10 +77,18 @@ def _offers(entry: entries.Entry) -> list[words.Offer]:
     if entry.hindrance:
         return []
     opened = entry.standing.lookup_key
-    sold = queries.offers(currency=entry.vehicle.currency)
+    sold = queries.offers(currency=entry.vehicle.currency, sold=entry.sold)
     return [words.offer(price) for price in sold if price.lookup_key != opened]
 
 
-def _features(vehicle: Vehicle) -> tuple[Feature, ...]:
+def _features(entry: entries.Entry) -> tuple[Feature, ...]:
     """What Premium gives this very car: nothing where there is no modem to bring it."""
-    return queries.features_for(vehicle.traits, vehicle.id) if vehicle.has_modem else ()
+    vehicle, plan = entry.vehicle, entry.sold.plan(queries.PREMIUM)
+    if plan is None or not vehicle.has_modem:
+        return ()
+    return plan.features_for(vehicle.traits, vehicle.id)
+
+
+def _premium(entry: entries.Entry) -> tuple[Feature, ...]:
+    plan = entry.sold.plan(queries.PREMIUM)
+    return plan.features if plan and entry.vehicle.has_modem else ()

@@ -40,8 +40,7 @@ def switch(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
         messages.info(request, words.SHOWN_ANEW)
         return redirect("garage:switch", vehicle_id)
     except switching.Declined as error:
-        context = {"card": words.card(entry, now=now), "pay_url": error.pay_url}
-        return render(request, "garage/declined.html", context)
+        return show_declined(request, entry, error.pay_url, now=now)
     except switching.NotNow:
         messages.error(request, words.SWITCH_REFUSED)
     except switching.StripeAway as error:
@@ -65,8 +64,23 @@ def _show(request: HttpRequest, entry: entries.Entry, *, now: datetime) -> HttpR
     except (switching.StripeAway, switching.StripeRefused) as error:
         log.error("No preview for %s: %s", vehicle_id, error)  # noqa: TRY400 -- no traceback: Stripe's fault
         return away(request, reverse("garage:car", args=[vehicle_id]))
+    return show_quote(request, entry, quote, now=now)
+
+
+def show_quote(
+    request: HttpRequest, entry: entries.Entry, quote: switching.Quote, *, now: datetime
+) -> HttpResponse:
+    """Show what Stripe says the switch costs."""
     context = {"card": words.card(entry, now=now), "quote": quote, "terms": words.terms(quote)}
     return render(request, "garage/switch.html", context)
+
+
+def show_declined(
+    request: HttpRequest, entry: entries.Entry, pay_url: str, *, now: datetime
+) -> HttpResponse:
+    """Say that the payment was not made, and what can be done."""
+    context = {"card": words.card(entry, now=now), "pay_url": pay_url}
+    return render(request, "garage/declined.html", context)
 
 
 def _number(text: str) -> int:

@@ -36,9 +36,19 @@ def add(request: HttpRequest) -> HttpResponse:
         answer = _added(request, form)
         if answer is not None:
             return answer
+    return show_form(request, form)
+
+
+def show_form(request: HttpRequest, form: AddCarForm) -> HttpResponse:
+    """Ask for the VIN and the code, and say what was wrong with those that came."""
     form.focus()
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render(request, "garage/add.html", {"form": form}, status=status)
+
+
+def show_claim(request: HttpRequest) -> HttpResponse:
+    """Say that the car has an owner, and what happens now."""
+    return render(request, "garage/claimed.html", {"days": garage.SILENCE.days})
 
 
 def _added(request: HttpRequest, form: AddCarForm) -> HttpResponse | None:
@@ -56,7 +66,7 @@ def _added(request: HttpRequest, form: AddCarForm) -> HttpResponse | None:
         form.add_error(None, words.too_many_tries(error.retry_at))
         return None
     if isinstance(outcome, garage.ClaimOpened):
-        return render(request, "garage/claimed.html", {"days": garage.SILENCE.days})
+        return show_claim(request)
     messages.success(request, _("Your car is in your garage."))
     return redirect("garage:car", outcome.vehicle.pk)
 

@@ -275,6 +275,6 @@ def test_many_cars_cost_as_many_queries_as_one(car, django_assert_num_queries) -
     others = [make_car() for _ in range(20)]
     publish(NOW)
     vehicles = Vehicle.objects.filter(id__in=[each.vehicle.id for each in [car, *others]])
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         found = carlines.car_lines(vehicles, now=clock.now(), owned_since={})
     assert len(found) == 21

@@ -199,7 +199,7 @@ def test_renewal_fails_for_good_then_paying_again(failing: Journey) -> None:
         grants=ended,
     )
     assert "because it was not paid" in letter(failing.owner)
-    assert "Your subscription has ended" in sees_car(failing.owner, failing.car).text
+    assert "Ended on" in sees_car(failing.owner, failing.car).text
     failing.goes_to(at("2027-05-20 12:00"))
     failing.expect()
 
@@ -231,7 +231,7 @@ def test_fails_for_good_unpaid_then_the_invoice_is_paid(failing: Journey) -> Non
     shown = sees_car(failing.owner, failing.car)
     assert "Pay the open invoice of $10.00 to switch Premium back on." in shown.text
 
-    shown.follows("Pay the open invoice").presses("Pay invoice ($10.00)", **card(GOOD))
+    shown.follows("Pay now").presses("Pay invoice ($10.00)", **card(GOOD))
 
     failing.expect(
         events=[

@@ -237,7 +237,7 @@ def test_cancelled_in_the_portal_while_a_payment_is_missing_then_ended(owing: Jo
         events=[fact("renewal_stopped", paid_through=""), "subscription_canceled"],
         mails=["cancel_scheduled"],
     )
-    assert "Your subscription has ended" in shown
+    assert "Ended on" in shown
     assert "your card is not tried again" in letter(owing.owner)
     owing.goes_to(at("2027-06-01 09:00"))
     owing.expect()

@@ -1,0 +1,1 @@
+"""Every state of the owners' pages, with made-up data, for staff and tests to look at."""

@@ -1,0 +1,38 @@
+"""What Premium does not bring to a certain car, and why, in words; decides nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from billing.catalog import Feature
+from fleet import words
+from fleet.models import Vehicle
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A feature that a car does not get, and why."""
+
+    gain: words.Gain
+    why: str
+
+
+def lacks(features: Iterable[Feature], vehicle: Vehicle) -> list[Lack]:
+    """Return what this very car does not get of these features, and why, before anybody pays."""
+    return [
+        Lack(words.gains([feature])[0], _why(feature, vehicle))
+        for feature in features
+        if not (feature.fits(vehicle.traits) and feature.reaches(vehicle.id))
+    ]
+
+
+def _why(feature: Feature, vehicle: Vehicle) -> str:
+    """The first thing that stands in the way; traits say what they are about."""
+    for group in feature.requires:
+        if not group & vehicle.traits:
+            about = {trait.partition(":")[0] for trait in group}
+            if about == {"hardware"}:
+                return _("Needs newer hardware")
+            return _("Not in this market yet") if about == {"market"} else _("Not for this model")
+    return _("Comes to more cars step by step")
