@@ -1,6 +1,7 @@
 """Compares what each site has of every vehicle with the rows, a part at a time, within six hours.
 
-What is missing or behind is told again, through the outbox like any change. What is ahead of the
+A server that has taken another's place is compared in minutes: nobody knows how much it lacks. What
+is missing or behind is told again, through the outbox like any change. What is ahead of the
 rows is left and reported: it means that the rows went back to an older state (see fleet.eras). It
 must never know what a version says.
 """
@@ -22,6 +23,7 @@ EVERY = timedelta(seconds=30)  # as connectivity.settings schedules it
 ROUND = timedelta(hours=3)  # so that all are compared within LATE though half the calls be lost
 LATE = timedelta(hours=6)
 LEAST = 1_000  # vehicles that a call compares
+HURRY = 20  # so many times as many, until all were compared with a server that is new
 AT_ONCE = 1_000  # that one pipeline asks for
 SHOWN = 5  # vehicles that a report of what is ahead names
 FIRST = UUID(int=0)
@@ -32,19 +34,33 @@ def scrub(site: str, *, now: datetime) -> int:
     with locks.only_one(f"fleet.scrub:{site}") as mine:
         if not mine:
             return 0
-        state, _ = SiteState.objects.get_or_create(name=site)
+        SiteState.objects.get_or_create(name=site)
+        state = SiteState.objects.get(name=site)
         if state.rebuilding_since is not None:
             return 0  # It is told of all just now.
-        compared = 0
-        for ids in _parts(state.scrub_after, share(rebuild.estimate())):
-            _compare(site, ids, now=now)
+        compared, after = 0, state.scrub_after
+        limit = share(rebuild.estimate()) * (HURRY if is_hurried(state) else 1)
+        for ids in _parts(after, limit):
+            if not _compare(site, ids, after, now=now):
+                break
             compared += len(ids)
+            after = ids[-1] if ids else FIRST
         return compared
 
 
 def share(vehicles: int) -> int:
     """How many of so many vehicles one call compares."""
     return max(LEAST, ceil(vehicles * (EVERY / ROUND)))
+
+
+def begin_anew(state: SiteState) -> None:
+    """Nothing that was compared so far says anything of the server that is there now."""
+    state.scrub_after, state.scrub_ended_at = FIRST, None
+
+
+def is_hurried(state: SiteState) -> bool:
+    """Whether the present server is to be compared for the first time."""
+    return state.server_since is not None and state.scrub_ended_at is None
 
 
 def _parts(after: UUID, limit: int) -> Iterator[list[UUID]]:
@@ -57,8 +73,11 @@ def _parts(after: UUID, limit: int) -> Iterator[list[UUID]]:
         yield []
 
 
-def _compare(site: str, ids: Sequence[UUID], *, now: datetime) -> None:
-    """Compare some, and keep how far that is together with what is to be told again."""
+def _compare(site: str, ids: Sequence[UUID], after: UUID, *, now: datetime) -> bool:
+    """Compare some, and keep how far that is together with what is to be told again.
+
+    False, and nothing is kept, if the round has begun anew meanwhile.
+    """
     rows = subjects.versions(ids)
     there = dict(zip(ids, snapshots.versions(site, ids), strict=True))
     behind = [each for each in ids if each in rows and there[each] < rows[each]]
@@ -68,12 +87,15 @@ def _compare(site: str, ids: Sequence[UUID], *, now: datetime) -> None:
     ahead = [each for each in ahead if there[each] > newer[each]]
     with transaction.atomic(durable=True):
         state = SiteState.objects.select_for_update(no_key=True).get(name=site)
+        if state.scrub_after != after:
+            return False
         resent = subjects.tell_again(site, behind, now=now)
         _advance(state, ids, resent, ahead, now=now)
     if resent:
         log.warning("site_was_behind", site=site, vehicles=resent)
     if ahead:
         log.error("site_is_ahead", site=site, vehicles=[str(each) for each in ahead[:SHOWN]])
+    return True
 
 
 def _advance(

@@ -1,8 +1,8 @@
 """Notices what has become of a site's server: away, another one, emptied; and has it mended.
 
 What PostgreSQL believes of a site is a belief. A server that calls itself otherwise may lack the
-last changes, so those of the last hour are told again first; one that was emptied is rebuilt. It
-must never know what is told.
+last changes, so those of the last hour are told again first, and then all is compared, in a hurry;
+one that was emptied is rebuilt. It must never know what is told.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ from fleet.models import Delivery, SiteState
 
 log = structlog.get_logger()
 SUSPECT = timedelta(hours=1)  # how long before a change of servers what was told may be lost
-
+NOTED = (
+    *("server", "server_since", "away_since", "rebuilding_since"),
+    *("scrub_after", "scrub_ended_at"),
+)
 AT_ONCE = 10_000  # vehicles that one statement has told again; it must end within its time
 
 
@@ -91,9 +94,10 @@ def _note(site: str, server: str, *, whole: bool, now: datetime) -> None:
             told = _tell_again(site, now) if state.server else 0
             log.warning("site_changed_servers", site=site, told_again=told)
             state.server, state.server_since = server, now
+            scrub.begin_anew(state)
         state.away_since = None
         state.rebuilding_since = None if whole else state.rebuilding_since or now
-        state.save(update_fields=["server", "server_since", "away_since", "rebuilding_since"])
+        state.save(update_fields=NOTED)
 
 
 def _tell_again(site: str, now: datetime) -> int:

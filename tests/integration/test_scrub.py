@@ -164,6 +164,38 @@ def test_a_site_that_is_away_keeps_its_place(cars, settings) -> None:
 # The watch
 
 
+def test_another_server_is_compared_in_a_hurry_and_from_the_first_vehicle_on(
+    cars, monkeypatch
+) -> None:
+    """What it lacks may be older than the changes that are told again."""
+
+    def change_servers() -> None:
+        SiteState.objects.update(server="another")
+        sites.watch("local", now=clock.now())
+        SiteState.objects.update(rebuilding_since=None)
+
+    tasks.watch()
+    tasks.watch()
+    assert scrub.scrub("local", now=clock.now()) == 7, "a server that is new"
+    assert scrub.scrub("local", now=clock.now()) == 4, "no hurry once all were compared"
+
+    Delivery.objects.update(changed_at=clock.now() - timedelta(hours=2))
+    given, lookers = snapshots.versions, [change_servers]
+
+    def versions_of(site: str, ids: list) -> list[int]:
+        found = given(site, ids)
+        while lookers:
+            lookers.pop()()
+        return found
+
+    monkeypatch.setattr(snapshots, "versions", versions_of)
+    leave_at(min(cars, key=lambda car: car.vehicle.id), 2)
+    assert scrub.scrub("local", now=clock.now()) == 0, "the server has changed on the way"
+    assert state().scrub_ended_at is None
+    assert scrub.scrub("local", now=clock.now()) == 7
+    assert (state().resent, Change.objects.count()) == (1, 1)
+
+
 def test_an_emptied_site_is_rebuilt_and_the_scrub_waits_for_it(cars, site) -> None:
     tasks.watch()  # the first look: nobody has told this site of all cars yet
     tasks.watch()
