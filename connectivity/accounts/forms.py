@@ -31,6 +31,10 @@ def _code(field: forms.Field) -> None:
     }
 
 
+def _name(field: forms.Field) -> None:
+    field.label = _("Name of this passkey")
+
+
 class LoginForm(allauth_forms.LoginForm):  # type: ignore[misc] # allauth is untyped
     """An email address, to which a code is sent."""
 
@@ -97,7 +101,23 @@ class AddPasskeyForm(webauthn_forms.AddWebAuthnForm):  # type: ignore[misc] # al
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["name"].label = _("Name of this passkey")
+        _name(self.fields["name"])
         # A checkbox still, because allauth's script asks whether it is checked.
         self.fields["passwordless"].widget = forms.CheckboxInput(attrs={"hidden": True})
         self.initial["passwordless"] = True
+
+
+class EditPasskeyForm(webauthn_forms.EditWebAuthnForm):  # type: ignore[misc] # allauth is untyped
+    """Another name for a passkey."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _name(self.fields["name"])
+
+
+class SignupPasskeyForm(webauthn_forms.SignupWebAuthnForm):  # type: ignore[misc] # allauth is untyped
+    """The passkey that a new account begins with."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _name(self.fields["name"])

@@ -122,7 +122,11 @@ ACCOUNT_RATE_LIMITS = {"declare": "20/h/ip,5/h/key"}
 # Without it, limits would count the proxy, and one person could lock out everybody.
 ALLAUTH_TRUSTED_PROXY_COUNT = given.TRUSTED_PROXIES
 MFA_ADAPTER = "connectivity.accounts.adapter.MFAAdapter"
-MFA_FORMS = {"add_webauthn": "connectivity.accounts.forms.AddPasskeyForm"}
+MFA_FORMS = {
+    "add_webauthn": "connectivity.accounts.forms.AddPasskeyForm",
+    "edit_webauthn": "connectivity.accounts.forms.EditPasskeyForm",
+    "signup_webauthn": "connectivity.accounts.forms.SignupPasskeyForm",
+}
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = True
