@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 
 from django.core import signing
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -29,6 +30,7 @@ from connectivity.law.matching import Contract, contract_of
 from connectivity.law.models import Declaration
 from connectivity.law.wording import written
 from connectivity.notices import outbox
+from connectivity.notices.models import Notice
 from connectivity.notices.rules.mail import page
 from fleet import markets
 
@@ -36,6 +38,7 @@ State = Declaration.State
 A_DAY = timedelta(days=1)
 # What was agreed can be disputed for three years, counted from the end of its year.
 KEPT = timedelta(days=4 * 366)
+_SOURCE = "law"
 _SALT = "connectivity.law.declaration"
 NO_CONTRACT = "No running contract of this address fits the reference. Find out which is meant."
 GOOD_CAUSE = "Its renewal is stopped. Judge the cause: if it is good, end it now, and pay back."
@@ -69,18 +72,13 @@ def receive(said: Said, *, form_id: UUID, language: str, now: datetime) -> Decla
     """
     now = now.replace(microsecond=0)
     facts = {name: getattr(said, name) for name in Said.__slots__}
+    first = {**facts, "language": language, "received_at": now, "act_at": now}
     with transaction.atomic(durable=True):
-        same = Declaration.objects.filter(form=form_id).first()
-        if same is not None and all(getattr(same, name) == facts[name] for name in facts):
-            return same
-        declaration = Declaration.objects.create(
-            form=uuid4() if same else form_id,
-            **facts,
-            language=language,
-            received_at=now,
-            act_at=now,
-        )
-        _send_receipt(declaration, now=now)
+        declaration, new = Declaration.objects.get_or_create(form=form_id, defaults=first)
+        if not new and any(getattr(declaration, name) != facts[name] for name in facts):
+            declaration, new = Declaration.objects.create(form=uuid4(), **first), True
+        if new:
+            _send_receipt(declaration, now=now)
     return declaration
 
 
@@ -136,9 +134,18 @@ def settle(declaration_id: int, *, reason: str, actor: Any, now: datetime) -> No
 
 
 def forget_old(*, now: datetime) -> None:
-    """Remove what no law asks us to keep any more."""
-    decided = Declaration.objects.exclude(state__in=[*Declaration.MOVING, State.OPEN])
-    decided.filter(received_at__lt=now - KEPT).delete()
+    """Remove what no law asks us to keep any more, with the receipts."""
+    oldest = Declaration.objects.order_by("pk").values_list("pk", "received_at", "state")[:100]
+    busy = {*Declaration.MOVING, State.OPEN}
+    old = [pk for pk, at, state in oldest if at < now - KEPT and state not in busy]
+    if old:
+        receipts_of(old).delete()
+        Declaration.objects.filter(pk__in=old).delete()
+
+
+def receipts_of(declaration_ids: Iterable[int]) -> QuerySet[Notice]:
+    """The mails that acknowledged these."""
+    return Notice.objects.filter(source=_SOURCE, event_id__in=list(declaration_ids))
 
 
 def by_token(token: str) -> Declaration | None:
@@ -177,7 +184,7 @@ def _send_receipt(declaration: Declaration, *, now: datetime) -> None:
     else:
         context["page"] = page()
     outbox.tell(
-        source="law",
+        source=_SOURCE,
         event_id=declaration.pk,
         template=f"declared_{declaration.kind}",
         recipient=declaration.email,

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from billing import records
 from billing.records import Rows, written
+from connectivity.law import declarations
 from connectivity.law.models import Declaration
 from connectivity.notices.models import Notice
 from fleet.models import (
@@ -97,7 +98,11 @@ def _cars(person: Any) -> dict[str, Rows]:
 
 def _law(person: Any) -> dict[str, Rows]:
     declared = Declaration.objects.filter(Q(payer=person) | Q(payer=None, email=person.email))
-    return {"declarations": written(declared, without=("decided_by", "form"))}
+    receipts = declarations.receipts_of(declared.values_list("pk", flat=True))
+    return {
+        "declarations": written(declared, without=("decided_by", "form")),
+        "receipts_of_declarations": written(receipts),
+    }
 
 
 def _explained() -> str:

@@ -10,6 +10,7 @@ from django.test import Client
 from billing import clock
 from connectivity.law.models import Declaration
 from connectivity.law.tasks import sweep
+from connectivity.notices.models import Notice
 from connectivity.notices.tasks import sweep as tell
 from connectivity.stalls import stalls
 from tests.factories import make_car, make_user
@@ -131,10 +132,16 @@ def test_too_many_receipts_to_one_address_are_refused_with_another_way() -> None
 
 
 def test_what_fits_no_contract_is_open_work_with_its_time_until_staff_settle_it() -> None:
-    declares(CANCEL)
+    owner = make_user("owner@example.com")
+    car = make_car(owner)
+    subscription = subscribe(car, owner)
+    # The right car, but not its payer's address.
+    declares(CANCEL, reference=car.vehicle.vin)
     sweep()
     row = Declaration.objects.get()
-    assert row.state == "open"
+    assert (row.state, row.subject_id, row.payer) == ("open", None, None)
+    subscription.refresh_from_db()
+    assert subscription.ends_at is None
     waits = next(each for each in stalls(clock.now()) if each.what == "declarations")
     assert waits.count == 1
 
@@ -166,3 +173,20 @@ def test_of_two_contracts_the_one_that_is_named_is_meant(reference) -> None:
 
 def test_a_receipts_link_that_we_did_not_write_leads_nowhere(client) -> None:
     assert client.get("/withdraw/1:abc:def/").status_code == 404
+
+
+def test_what_was_declared_is_kept_for_four_years_and_no_longer(moving_clock) -> None:
+    declares(CANCEL)
+    declares(WITHDRAW)
+    sweep()
+    Declaration.objects.filter(kind="cancel").update(state="settled")
+    moving_clock.advance(days=4 * 366 - 1)
+    sweep()
+    assert Declaration.objects.count() == Notice.objects.count() == 2
+
+    moving_clock.advance(days=2)
+    sweep()
+
+    # What staff have not settled yet stays.
+    assert Declaration.objects.get().kind == "withdraw"
+    assert Notice.objects.get().template == "declared_withdraw"
