@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import uvloop
+
 from sandbox.car import demo, fleet, identity, keys, maker
 from sandbox.car.config import Config, from_environment
 from sandbox.car.maker import NotTakenError
@@ -49,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AlreadyRunningError, NotTakenError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Broken off: nothing is proven.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -58,7 +63,7 @@ def _fleet(config: Config, cars: Sequence[identity.Identity], options: argparse.
         maker.provision(manifest, config.data_dir / "fleet.csv")
     trip = fleet.Trip(options.seconds, options.seed, options.journal, options.spell)
     private_keys = _enrolled(config, cars)
-    return 0 if asyncio.run(fleet.run(config, private_keys, trip)) else 1
+    return 0 if uvloop.run(fleet.run(config, private_keys, trip)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -36,11 +36,13 @@ class Tally:
     def checks(self) -> int:
         """Answered checks since the start."""
         return sum(
-            n for (call, how), n in self.answers.items() if call == "check" and how != _NO_ANSWER
+            n
+            for (call, how), n in self.answers.items()
+            if call in ("check", "wait") and how != _NO_ANSWER
         )
 
     def recent(self, now: float) -> tuple[float, list[float]]:
-        """Checks per second over the last seconds, and how long each took, sorted."""
+        """Checks per second over the last seconds, held ones aside, and how long each took."""
         since = max(self.started_at, now - _RECENT_SECONDS)
         took = sorted(seconds for at, seconds in self._recent if at >= since)
         return len(took) / max(now - since, 1.0), took
@@ -60,7 +62,7 @@ def render(drivers: Sequence[Driver], tally: Tally, now: float) -> list[str]:
         f"  oddities {_oddities(drivers)}",
         f"  checks   {rate:,.1f}/s in the last {_RECENT_SECONDS:.0f} s, {times}",
     ]
-    for call in ("token", "check", "report", "keys"):
+    for call in ("token", "check", "wait", "report", "keys"):
         answers = {how: n for (c, how), n in sorted(tally.answers.items()) if c == call}
         if answers:
             lines.append(f"  {call:8} {_counts(answers)}")

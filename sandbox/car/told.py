@@ -23,7 +23,7 @@ class Told:
         """Takes note of an answer to a call."""
         if call == "token":
             self.tokens[answer.status] += 1
-        elif call == "check" and answer.status in (200, 304):
+        elif call in ("check", "wait") and answer.status in (200, 304):
             self._hear_of(answer.headers.get("etag", ""))
 
     def _hear_of(self, etag: str) -> None:

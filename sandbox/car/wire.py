@@ -89,7 +89,7 @@ class Wire:
             return await self._call("check", "GET", "/entitlement", headers=headers)
         headers["Prefer"] = f"wait={wait}"
         patience = aiohttp.ClientTimeout(total=_SECONDS + wait, connect=5)
-        return await self._call("check", "GET", "/entitlement", headers=headers, timeout=patience)
+        return await self._call("wait", "GET", "/entitlement", headers=headers, timeout=patience)
 
     async def report(self, token: str, report: Mapping[str, Any]) -> Answer:
         """Says what this car did with a document."""

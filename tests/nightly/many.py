@@ -34,6 +34,8 @@ ON_THE_WAY = (
 GLANCE = 0.2
 FIRST_TURNS = 1200.0  # seconds for all of them, at the most
 GIFTS = 2.0  # a second
+LONGEST_WAIT = 50  # seconds: the contract of held requests
+FOR_EVER = 86_400.0
 REASON = "Measured"
 
 
@@ -118,7 +120,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--count", type=int, default=10_000, help="cars (10,000)")
-    add("--poll", type=int, default=40, help="seconds between two checks, and of a wait (40)")
+    add(
+        "--poll",
+        type=int,
+        default=40,
+        help="seconds between two checks, and of a wait; above 50 all cars poll (60)",
+    )
+    add("--steady", action="store_true", help="no car sleeps, loses signal or restarts")
     add("--join", type=Path, metavar="DATA_DIR", help="a running `make run`, with its own interval")
     add("--slack", type=float, default=0, help="seconds more that a machine takes which is busy")
     add("--seed", type=int, default=1)
@@ -255,10 +263,12 @@ def _wait(cars: Cars, rollout: Rollout, step: Step, seconds: float) -> None:
 def _driving(
     options: argparse.Namespace, journal: Path, output: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    spell = max(1.0, min(30.0, options.poll / 2))
+    spell = FOR_EVER if options.steady else max(1.0, min(30.0, options.poll / 2))
     command = (sys.executable, "-m", "sandbox.car", f"--count={options.count}")
     more = (f"--seed={options.seed}", f"--journal={journal}", f"--spell={spell}")
-    environ = os.environ | {"CAR_WAIT": str(options.poll)}
+    # Where a wait cannot last as long as the interval, all cars poll.
+    wait = options.poll if options.poll <= LONGEST_WAIT else 0
+    environ = os.environ | {"CAR_WAIT": str(wait)}
     with output.open("wb") as file:
         driven = subprocess.Popen(
             (*command, *more), cwd=ROOT, env=environ, stdout=file, stderr=file

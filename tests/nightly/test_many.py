@@ -14,7 +14,7 @@ def test_a_rollout_reaches_ten_thousand_cars(capsys: pytest.CaptureFixture) -> N
     """See tests/nightly/many.py; CARS and POLL in the environment say how many, how often."""
     wanted = (
         f"--count={os.environ.get('CARS', '10000')}",
-        f"--poll={os.environ.get('POLL', '40')}",
+        f"--poll={os.environ.get('POLL', '60')}",
     )
     command = (sys.executable, "-m", "tests.nightly.many", *wanted)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -66,6 +66,17 @@ def test_premium_lights_its_features_until_its_end():
     assert (after["plan"], after["features"]) == ("standard", [])
 
 
+def test_clips_are_sent_by_the_lease_s_consent_alone_and_no_longer_than_it_holds():
+    lease = make_lease(KEY, DEMO.vin, NOW, consents=["fleet_learning"])
+    memory = Memory(lease=lease, jwks={"keys": [KEY.jwk]}, document={"consents": []})
+    state = scene(memory)
+    assert (state["consents"], state["texts"]["clips"]) == (["fleet_learning"], "May be sent")
+    unsigned = Memory(lease=make_lease(KEY, DEMO.vin, NOW), jwks={"keys": [KEY.jwk]},
+                      document={"consents": ["fleet_learning"]})  # fmt: skip
+    for silent in (scene(unsigned), scene(memory, now=NOW + 40 * DAY), scene()):
+        assert (silent["consents"], silent["texts"]["clips"]) == ([], "None")
+
+
 def test_a_code_that_the_car_does_not_know_appears_by_its_code():
     grant = {"plan": "premium", "features": ["seat_massage"], "from": NOW, "until": None}
     tile = scene(leased(grant))["tiles"][-1]
