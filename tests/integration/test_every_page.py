@@ -66,3 +66,11 @@ def test_a_mail_server_that_is_away_is_said_in_words(client, monkeypatch) -> Non
     answer = client.post("/accounts/login/", {"login": make_user().email})
     assert answer.status_code == 503
     assert "right back" in answer.content.decode()
+
+
+def test_search_engines_may_read_what_anybody_may(client, settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+
+    answer = client.get("/robots.txt")
+
+    assert (answer.status_code, answer.content) == (200, b"User-agent: *\nAllow: /\n")
