@@ -40,7 +40,11 @@ def test_a_choice_holds_against_the_browser_and_leads_back(client) -> None:
 
     assert chosen.headers["Location"] == "/accounts/login/?next=/garage/"
     assert chosen.cookies[COOKIE]["httponly"]
-    assert language_of(client.get("/", headers={"accept-language": "en"})) == "de"
+    german = client.get("/", headers={"accept-language": "en"})
+    assert language_of(german) == "de"
+    # Each by its own name: whoever cannot read the page still finds theirs.
+    for name, pressed in (("English", "false"), ("Deutsch", "true")):
+        assert f'aria-pressed="{pressed}">{name}</button>' in german.content.decode()
 
 
 def test_a_choice_is_kept_in_the_account_and_so_on_every_device(client) -> None:
