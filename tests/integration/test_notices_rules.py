@@ -255,7 +255,9 @@ def test_a_german_reads_german(now, car) -> None:
     assert cancelled[0] == "Premium Connectivity ist für Ihr Model 3 gekündigt"
     assert cancelled[1].startswith("Sie behalten Premium bis 01.12.2026. Es wird nichts mehr")
     assert "zahlen Sie 100,00\u00a0$ pro Jahr zuzüglich Steuer" in switched[1]
-    html = mail.outbox[0].alternatives[0].content  # type: ignore[attr-defined]
+    sent = mail.outbox[0]
+    assert isinstance(sent, mail.EmailMultiAlternatives)
+    html = str(sent.alternatives[0][0])
     assert '<html lang="de">' in html
     assert "Sie behalten Premium bis 01.12.2026." in html
 

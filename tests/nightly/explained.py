@@ -40,7 +40,7 @@ class Books:
     def _read(self, ids: list[UUID]) -> None:
         """What the rows say, all of one moment."""
         self.versions = queries.versions(ids)
-        self.deliveries: defaultdict[UUID, dict[int, Delivery]] = defaultdict(dict)
+        self.deliveries: defaultdict[UUID | None, dict[int, Delivery]] = defaultdict(dict)
         for row in Delivery.objects.filter(vehicle_id__in=ids):
             self.deliveries[row.vehicle_id][row.version] = row
         self.gifts = list(Paid.objects.filter(subject_id__in=ids, kind__in=GIFTS))
