@@ -118,7 +118,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 # Declarations need no account: so many from one place, so many receipts to one address.
-ACCOUNT_RATE_LIMITS = {"declare": "20/h/ip,5/h/key"}
+ACCOUNT_RATE_LIMITS = {"declare": "60/h/ip,5/h/key"}
 # Without it, limits would count the proxy, and one person could lock out everybody.
 ALLAUTH_TRUSTED_PROXY_COUNT = given.TRUSTED_PROXIES
 MFA_ADAPTER = "connectivity.accounts.adapter.MFAAdapter"

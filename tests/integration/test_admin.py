@@ -418,14 +418,22 @@ class TestGroups:
             for name in ("Support", "Billing", "Fleet", "Auditor")
         }
         gifts = {"fleet.give_goodwill", "billing.end_gift"}
+        declared = "law.settle_declaration"
         assert able == {
-            "Support": {"fleet.decide_claim", "fleet.resend", "accounts.move_user", *gifts},
+            "Support": {
+                "fleet.decide_claim",
+                "fleet.resend",
+                "accounts.move_user",
+                declared,
+                *gifts,
+            },
             "Billing": {
                 "billing.cancel_subscription",
                 "billing.extend_subscription",
                 "billing.adopt_subscription",
                 "billing.refund_invoice",
                 "billing.read_event_again",
+                declared,
                 *gifts,
             },
             "Fleet": {
