@@ -20,7 +20,7 @@ from sandbox.car.config import Config
 from sandbox.car.driver import Driver, World
 from sandbox.car.habits import Habits
 from sandbox.car.journal import Journal
-from sandbox.car.proof import Prover
+from sandbox.car.proof import Proof, Prover
 from sandbox.car.stopping import run_until_stopped
 from sandbox.car.storage import Storage
 from sandbox.car.wire import Wire, dial
@@ -31,6 +31,7 @@ _STARTING = 40
 # failures by address, and one car with a bad key is not to stand in the way of a whole fleet.
 _CARS_AT_AN_ADDRESS = 50
 _PROVING_LINES = 50
+_PROOF_LINE_EVERY = 10.0
 _SPARE_FILES = 200
 DEFAULT_SPELL = 30.0  # seconds
 _LOOKS_EVERY = 1.0  # seconds between two looks at how far the time was moved
@@ -117,16 +118,29 @@ async def _on_the_road(drivers: list[Driver], seconds: float) -> None:
 
 
 async def _proven(drivers: list[Driver], config: Config, out: TextIO) -> bool:
-    out.write("Asking the service what each car should have ...\n")
-    out.flush()
-    async with dial(_by_number(config.edge_url), connections=_PROVING_LINES) as wire:
-        try:
-            proof = await Prover(wire, config.audience).judge(drivers)
-        except SetbackError as setback:
-            out.write(f"Nothing is proven: {setback.words}\n")
-            return False
+    """Asks what each car should have, unless a second Ctrl-C breaks it off."""
+    proof = Proof()
+
+    async def prove() -> None:
+        async with dial(_by_number(config.edge_url), connections=_PROVING_LINES) as wire:
+            await Prover(wire, config.audience, proof).judge(drivers)
+
+    try:
+        await run_until_stopped([prove(), _say_how_far(proof, len(drivers), out)])
+    except SetbackError as setback:
+        out.write(f"Nothing is proven: {setback.words}\n")
+        return False
     out.write("\n".join(proof.lines()) + "\n")
-    return not proof.wrong
+    if proof.judged < len(drivers):
+        out.write(f"Broken off: {len(drivers) - proof.judged:,} cars were not asked for.\n")
+    return proof.good == len(drivers)
+
+
+async def _say_how_far(proof: Proof, cars: int, out: TextIO) -> None:
+    while True:
+        out.write(f"Asking the service what each car should have: {proof.judged:,} of {cars:,}\n")
+        out.flush()
+        await asyncio.sleep(_PROOF_LINE_EVERY)
 
 
 def _habits(at: int, vin: str, trip: Trip) -> Habits:

@@ -33,9 +33,14 @@ class Proof:
         """How many cars have what they should."""
         return self.as_they_stood + self.after_a_turn + self.refused
 
+    @property
+    def judged(self) -> int:
+        """How many cars were asked for."""
+        return self.good + len(self.wrong)
+
     def lines(self) -> Iterator[str]:
         """The proof in words, for a terminal."""
-        yield f"Proof: {self.good:,} of {self.good + len(self.wrong):,} cars have what they should."
+        yield f"Proof: {self.good:,} of {self.judged:,} cars have what they should."
         yield f"  as they stood                        {self.as_they_stood:,}"
         yield f"  after they were switched on again    {self.after_a_turn:,}"
         yield f"  refused, for their key is not theirs {self.refused:,}"
@@ -48,19 +53,18 @@ class Prover:
 
     tries = 4  # How often a car that is behind is switched on again.
 
-    def __init__(self, wire: Wire, audience: str, pause: float = 0.5) -> None:
+    def __init__(self, wire: Wire, audience: str, proof: Proof, pause: float = 0.5) -> None:
         self._wire = wire
         self._audience = audience
         self._pause = pause
         self._lines = asyncio.Semaphore(_AT_ONCE)
         self._keys: leases.Keys = {}
-        self.proof = Proof()
+        self.proof = proof
 
-    async def judge(self, drivers: Sequence[Driver]) -> Proof:
+    async def judge(self, drivers: Sequence[Driver]) -> None:
         """Judges them all. Raises SetbackError where the service does not answer."""
         self._keys = leases.parse_keys(answers.on_keys(await self._wire.keys()))
         await asyncio.gather(*(self._judge(driver) for driver in drivers))
-        return self.proof
 
     async def _judge(self, driver: Driver) -> None:
         async with self._lines:

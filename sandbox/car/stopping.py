@@ -25,9 +25,4 @@ async def _stop_signal() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    try:
-        await stop.wait()
-    finally:
-        # Whatever is done after the end can be broken off by the same keys.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    await stop.wait()

@@ -169,7 +169,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> int:
         steps.append(rollout.step("rolled back", rollout.roll_back))
         _wait(cars, rollout, steps[-1], bound)
         driven.send_signal(signal.SIGINT)
-        proven = driven.wait(600) == 0
+        proven = driven.wait(FIRST_TURNS) == 0
     print(_end_of(output))
     return _concluded(cars, steps, bound, gifts=rollout.gifts, proven=proven)
 

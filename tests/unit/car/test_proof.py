@@ -50,14 +50,16 @@ class Fleet:
         await self.driver.end()
 
     async def proof(self) -> Proof:
-        return await Prover(self.wire, AUDIENCE, pause=0).judge([self.driver])
+        proof = Proof()
+        await Prover(self.wire, AUDIENCE, proof, pause=0).judge([self.driver])
+        return proof
 
     async def reasons(self) -> str:
         """What is said of the car, which nobody switches on again before."""
-        prover = Prover(self.wire, AUDIENCE, pause=0)
+        prover = Prover(self.wire, AUDIENCE, Proof())
         prover.tries = 0
-        proof = await prover.judge([self.driver])
-        return "; ".join(proof.wrong[VIN])
+        await prover.judge([self.driver])
+        return "; ".join(prover.proof.wrong[VIN])
 
     def tamper(self, **changes: Any) -> None:
         """The car's memory is another from now on."""
