@@ -48,6 +48,7 @@ class Road:
     told: dict[uuid.UUID, float] = field(default_factory=dict)
     ready: int = 0
     over: bool = False
+    broken: list[Exception] = field(default_factory=list)
 
     @classmethod
     @contextlib.contextmanager
@@ -60,6 +61,8 @@ class Road:
         finally:
             road.over = True
             road._thread.join()
+        if road.broken:
+            raise RuntimeError(f"{len(road.broken)} cars broke down, one by {road.broken[0]!r}")
 
     def end(self) -> None:
         """Return when each was told, or their patience is over."""
@@ -77,7 +80,8 @@ class Road:
             await asyncio.sleep(0.05)
         for each in waiting:
             each.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        self.broken = [each for each in ends if isinstance(each, Exception)]
 
     async def _wait(self, car: uuid.UUID, token: str) -> None:
         line = Line(*await asyncio.open_connection("127.0.0.1", self.port))
