@@ -106,6 +106,7 @@ def _as_in_production(run: Run) -> Iterator[str]:
         *(sys.executable, "-m", "gunicorn", "connectivity.wsgi:application"),
         *("--no-control-socket", "--forwarder-headers", "", "--bind", f"127.0.0.1:{port}"),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
+        *("--graceful-timeout", "3"),
     )
     with (run.data_dir / "production.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
@@ -115,7 +116,7 @@ def _as_in_production(run: Run) -> Iterator[str]:
         yield site
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _answers(url: str) -> bool:
