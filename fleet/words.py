@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from billing import checkout, switching
 from billing.catalog import Feature, Price
@@ -142,6 +142,18 @@ class Gain:
 def gains(features: Iterable[Feature]) -> list[Gain]:
     """Return the words for features; one that is newer than this code gets a plain icon."""
     return [Gain(_ICONS.get(feature.code, "sparkle"), feature.name) for feature in features]
+
+
+# The names in billing/catalog.json, here so that they are found and translated.
+FEATURE_NAMES = (
+    gettext_noop("Live traffic"),
+    gettext_noop("Satellite maps"),
+    gettext_noop("Video streaming"),
+    gettext_noop("Music streaming"),
+    gettext_noop("Karaoke"),
+    gettext_noop("Web browser"),
+    gettext_noop("Live camera view"),
+)
 
 
 _ICONS = {
