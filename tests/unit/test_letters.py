@@ -34,7 +34,9 @@ def test_a_mail_brings_both_and_loads_nothing_from_elsewhere() -> None:
     assert kind == "text/html"
     assert str(mail.body).startswith(TEXT)
     assert str(mail.body).endswith("\n\n-- \nPremium Connectivity\n")
-    assert not any(word in str(html) for word in ("<img", "src=", "url(", "@import", "<link", "<script"))
+    assert not any(
+        word in str(html) for word in ("<img", "src=", "url(", "@import", "<link", "<script")
+    )
 
 
 def test_what_a_text_leaves_unsaid_leaves_no_gap() -> None:
