@@ -24,7 +24,7 @@ run: env ## Start everything: databases, sandbox, site, cars; Ctrl-C stops it, t
 test: env ## Run the whole suite, on real servers and in a real browser (ARGS="-k word" narrows it)
 	@$(if $(ARGS),,WHOLE_SUITE=1) $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: env ## Lint, types, import contracts, and drift of migrations, templates, schema, lock file
+check: env ## Lint, types, import contracts, and drift of migrations, templates, messages, schema, lock file
 	@$(MAKE) -j2 $(filter --output-sync,$(.FEATURES:%=--%)) --keep-going $(CHECKS)
 
 fix: env ## Mend what a tool can mend: format and simple lint
@@ -56,7 +56,7 @@ $(STAMP): uv.lock pyproject.toml
 	@sh connectivity/local/make_env.sh && touch $@
 
 CHECKS := check-lint check-format check-types check-imports check-migrations check-schema \
-	check-templates check-lock
+	check-templates check-messages check-lock
 .PHONY: $(CHECKS)
 
 # $(call step,NAME,COMMAND,HOW TO MEND IT): quiet while it is well.
