@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from connectivity import health, metrics, pages, theme
+from connectivity import health, invoice_file, metrics, pages, theme
 from connectivity.accounts import languages
 from connectivity.accounts.views import ConfirmEmailCode, ConfirmLoginCode, close
 from connectivity.notices import previews
@@ -18,6 +18,7 @@ urlpatterns = [
     path("theme/", theme.choose, name="theme"),
     path("robots.txt", pages.robots),
     path("garage/", include("fleet.urls")),
+    path("billing/invoices.csv", invoice_file.download, name="invoices_csv"),
     path("billing/", include("billing.urls")),
     path("language/", languages.choose, name="language"),
     path("accounts/password/<path:rest>", pages.nothing_here),

@@ -77,6 +77,12 @@ class AddCarForm(forms.Form):
         return cleaned
 
     @property
+    def model(self) -> str:
+        """The code of the model that the VIN names; empty until there is such a VIN."""
+        vin = getattr(self, "cleaned_data", {}).get("vin")
+        return vin.line if vin else ""
+
+    @property
     def asks_to_confirm(self) -> bool:
         """Whether the page shows the box."""
         return self.is_bound and ("confirmed" in self.errors or bool(self.data.get("confirmed")))

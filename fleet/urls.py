@@ -8,6 +8,7 @@ app_name = "garage"
 urlpatterns = [
     path("", garage.garage_list, name="list"),
     path("add/", garage.add, name="add"),
+    path("add/vin/", garage.read_vin, name="read_vin"),
     path("<uuid:vehicle_id>/", car.car, name="car"),
     path("<uuid:vehicle_id>/status/", car.status, name="status"),
     path("<uuid:vehicle_id>/subscribe/", paying.subscribe, name="subscribe"),

@@ -113,6 +113,12 @@ _REGIONS = {
     **dict.fromkeys("890", Region.SOUTH_AMERICA),
 }
 
+# 49 CFR 565.15, table VII: thirty years, then again from the first.
+_YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"
+# Our own plants, and what the fourth character means there.
+_OURS = frozenset({"5YJ", "7SA", "LRW", "XP7"})
+_LINES = {"3": "model_3", "S": "model_s", "X": "model_x", "Y": "model_y"}
+
 
 def check_digit(text: str) -> str:
     """Return the check digit that fits 17 valid characters, whatever the ninth of them is."""
@@ -179,6 +185,18 @@ class Vin:
     def region(self) -> Region:
         """Where the maker's code was assigned."""
         return _REGIONS[self.text[0]]
+
+    @property
+    def line(self) -> str:
+        """The model's code, where one of our plants has given it; else empty."""
+        return _LINES.get(self.text[3], "") if self.text[:3] in _OURS else ""
+
+    @property
+    def model_year(self) -> int | None:
+        """The model year, where one of our plants has given it: none is as old as 2009."""
+        if self.text[:3] not in _OURS or self.text[9] not in _YEARS:
+            return None
+        return 2010 + _YEARS.index(self.text[9])
 
     @property
     def masked(self) -> str:

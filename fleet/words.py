@@ -194,7 +194,12 @@ def poll(number: int) -> Poll:
 
 def car_name(vehicle: Vehicle) -> str:
     """Return the model as people call it; models are open codes such as `model_3`."""
-    return vehicle.model.replace("_", " ").title()
+    return model_name(vehicle.model)
+
+
+def model_name(code: str) -> str:
+    """Return a model's code as people call it."""
+    return code.replace("_", " ").title()
 
 
 def card(entry: Entry, *, now: datetime, returned: bool = False) -> Card:

@@ -131,6 +131,13 @@ def _close_later(_owner: Any, _now: datetime) -> Shown:
     return at("account_close")
 
 
+@states.state("the account closes in 14 days")
+def _closes(owner: Any, now: datetime) -> Shown:
+    owner.close_asked_at = now
+    owner.save(update_fields=["close_asked_at"])
+    return at("account_close", session=just_signed_in(owner))
+
+
 @states.state("close the account with a car that is paid for")
 def _close_with_car(owner: Any, now: datetime) -> Shown:
     subscribed(owner, now)

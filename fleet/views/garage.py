@@ -1,6 +1,7 @@
 """The garage as a whole: its list, a car that comes, a car that goes, a claim that is denied."""
 
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -43,7 +44,20 @@ def show_form(request: HttpRequest, form: AddCarForm) -> HttpResponse:
     """Ask for the VIN and the code, and say what was wrong with those that came."""
     form.focus()
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
-    return render(request, "garage/add.html", {"form": form}, status=status)
+    return render(request, "garage/add.html", _typed(form), status=status)
+
+
+def _typed(form: AddCarForm) -> dict[str, Any]:
+    return {"form": form, "model": words.model_name(form.model)}
+
+
+@require_POST
+@page
+def read_vin(request: HttpRequest) -> HttpResponse:
+    """What the VIN that is being typed says by itself, as a fragment; no row is looked at."""
+    form = AddCarForm(request.POST)
+    form.is_valid()
+    return render(request, "garage/vin.html", _typed(form))
 
 
 def show_claim(request: HttpRequest) -> HttpResponse:
