@@ -23,7 +23,7 @@ PICTURES = ROOT / "docs" / "pictures"
 SOCIAL = ROOT / "connectivity" / "static" / "img" / "social.jpg"
 LARGEST = 250_000  # bytes: a README is to open at once
 ALL = 2_500_000  # bytes
-PATIENCE = 20_000  # milliseconds
+PATIENCE = 60_000  # milliseconds
 SCREENS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
     "desktop": {"viewport": {"width": 1280, "height": 820}},
@@ -56,6 +56,7 @@ def take(system: Run, browser: Browser) -> None:
     context = browser.new_context(
         viewport={"width": 1280, "height": 820}, locale="en-US", color_scheme="light"
     )
+    context.set_default_timeout(PATIENCE)
     page, car = context.new_page(), context.new_page()
     _before(context, system)
     sign_in(page, system, "owner@demo.test")
@@ -110,6 +111,7 @@ def portray(context: BrowserContext, url: str, name: str) -> None:
             look = context.browser.new_context(
                 **shape, locale="en-US", color_scheme=scheme, reduced_motion="reduce"
             )
+            look.set_default_timeout(PATIENCE)
             look.add_cookies(context.cookies())  # type: ignore[arg-type] # what it gave
             page = look.new_page()
             _open(page, url)
