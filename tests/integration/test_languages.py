@@ -133,3 +133,14 @@ def test_whoever_confirms_an_address_is_welcomed_once_in_their_language(client) 
     sign_in(client, owner)
     sweep()
     assert len(mail.outbox) == 3
+
+
+def test_a_form_says_in_german_what_is_wrong_with_a_vin_and_what_is_missing(client) -> None:
+    client.force_login(make_user(language="de"))
+
+    answer = client.post("/garage/add/", {"vin": "5YJ3E1EA0KF00031"})
+
+    assert language_of(answer) == "de"
+    said = answer.content.decode()
+    assert "Eine FIN (VIN) hat 17 Zeichen; diese hat 16." in said
+    assert "Dieses Feld ist zwingend erforderlich." in said
