@@ -5,17 +5,23 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.contenttypes.management import create_contenttypes
+from django.db import connection
 from django.db.models.signals import post_migrate
 from stripe import HTTPClient
 
 from billing import clock
+from billing.apps import _publish_first
 from tests import running
+from tests.postgres.base import remember
 from tests.servers import RECORDS
+from tests.sharing import Sharing
 
 NOW = datetime(2026, 11, 22, 8, 20, tzinfo=UTC)
 
@@ -44,18 +50,31 @@ def moving_clock(tmp_path: Path, settings) -> MovableClock:
     return MovableClock()
 
 
+@pytest.fixture(scope="session")
+def _sites() -> Iterator[dict[str, redis.Redis]]:
+    """The lines on which sites are emptied, by their addresses."""
+    lines: dict[str, redis.Redis] = {}
+    yield lines
+    for line in lines.values():
+        line.close()
+
+
 @pytest.fixture(autouse=True)
-def _clean_site() -> Iterator[None]:
+def _clean_site(_sites: dict[str, redis.Redis]) -> Iterator[None]:
     """Each test meets an empty site: what one test cached says nothing to the next."""
     yield
     for url in django_settings.SITES.values():
-        with redis.Redis.from_url(url) as site:
-            site.flushdb()
+        if url not in _sites:
+            _sites[url] = redis.Redis.from_url(url)
+        _sites[url].flushdb()
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup) -> None:
-    """Let a flush fill again only what it has emptied; see KEPT in tests.postgres.base."""
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """Let a flush itself leave what it has to: see tests.postgres.base."""
+    with django_db_blocker.unblock():
+        remember(connection)
+    post_migrate.disconnect(_publish_first, sender=apps.get_app_config("billing"))
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(dispatch_uid="connectivity.staff.groups")
     post_migrate.disconnect(create_contenttypes)
@@ -72,6 +91,12 @@ def _no_pause_before_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest come first, whatever the order: at the end one worker would wait for them."""
     items.sort(key=lambda item: "tests/properties" not in item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """See Note [Groups, by the file] in tests/sharing.py."""
+    return Sharing(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,7 +20,7 @@ from tests.running import ROOT, SUPERVISOR, Run, fresh_shell, soon, started
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.xdist_group("run"),
+    pytest.mark.xdist_group("system"),
     pytest.mark.timeout(300),
 ]
 

@@ -19,7 +19,11 @@ from tests import staffed
 from tests.browser.conftest import ARGUMENTS, _chromium
 from tests.factories import Car, make_car
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.xdist_group("browser beside"),
+]
 REASON = "Agreed with the maps team, ticket 4711; no complaints in the forums since Monday."
 CARS = 6
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}}

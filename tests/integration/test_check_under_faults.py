@@ -33,7 +33,7 @@ from tests.underload import LINES, Car, Counts, Load, Site, Way
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("under faults"),
+    pytest.mark.xdist_group("system"),
     pytest.mark.timeout(120),
 ]
 CARS = 150
