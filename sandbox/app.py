@@ -39,7 +39,7 @@ def create_app(config: Config, *, send: Send | None = None) -> flask.Flask:
     app.config["TRUSTED_HOSTS"] = ["localhost", "127.0.0.1", config.host]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     world = app.extensions["world"] = World(config, send)
-    inbox = app.extensions["inbox"] = Inbox(config.data_dir / "mail.sqlite3")
+    inbox = app.extensions["inbox"] = Inbox(config.data_dir / "mail.sqlite3", config.durable)
     app.register_blueprint(api.create_blueprint(world))
     app.register_blueprint(stripe_pages.create_blueprint(world))
     app.register_blueprint(controls.create_blueprint(world))

@@ -22,6 +22,8 @@ class Config:
     webhook_url: str | None = None
     webhook_secret: str | None = None
     record: Path | None = None
+    # Whether what was committed outlives a power cut; where nobody would miss it, that is slow.
+    durable: bool = True
 
     @property
     def public_url(self) -> str:

@@ -37,6 +37,7 @@ def running_sandbox(
         webhook_url=webhook_url,
         webhook_secret=webhook_secret,
         record=record,
+        durable=False,
     )
     with serving(config, poll=0.01) as running:
         yield SandboxServer(

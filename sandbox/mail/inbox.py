@@ -48,9 +48,10 @@ class Mail:
 class Inbox:
     """Every mail that this machine sent, the newest 2,000 of them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, durable: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._synchronous = "FULL" if durable else "OFF"
         self._lock = threading.Lock()
         with self._database() as db:
             db.execute("PRAGMA journal_mode = WAL")
@@ -96,6 +97,7 @@ class Inbox:
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(sqlite3.connect(self._path, timeout=30)) as db, db:
+            db.execute(f"PRAGMA synchronous = {self._synchronous}")
             yield db
 
 

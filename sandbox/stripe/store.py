@@ -163,11 +163,14 @@ class Transaction:
 class Store:
     """One SQLite file: many readers, one writer at a time."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], int], public_url: str) -> None:
+    def __init__(
+        self, path: Path, *, clock: Callable[[], int], public_url: str, durable: bool = True
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._clock = clock
         self._public_url = public_url
+        self._synchronous = "NORMAL" if durable else "OFF"
         self._writing = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
         self._after_commit: list[Callable[[], None]] = []
@@ -226,7 +229,7 @@ class Store:
             db = sqlite3.connect(
                 self._path, isolation_level=None, check_same_thread=False, timeout=30
             )
-            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute(f"PRAGMA synchronous = {self._synchronous}")
         try:
             yield db
         finally:

@@ -43,7 +43,10 @@ class World:
     def __init__(self, config: Config, send: Send | None = None) -> None:
         self.clock = Clock(config.clock_file)
         self.store = Store(
-            config.data_dir / "stripe.sqlite3", clock=self.clock.now, public_url=config.public_url
+            config.data_dir / "stripe.sqlite3",
+            clock=self.clock.now,
+            public_url=config.public_url,
+            durable=config.durable,
         )
         self.recorder = Recorder(config.record)
         self.runner = Runner(self.store, self.clock.now, _ACTIONS)

@@ -197,6 +197,7 @@ def opened(folder: Path, *, at: datetime, record: Path | None) -> Iterator[World
         webhook_url="http://testserver/billing/webhook/",
         webhook_secret=settings.STRIPE_WEBHOOK_SECRETS[0],
         record=record,
+        durable=False,
     )
     with (
         time_machine.travel(at, tick=False) as traveller,

@@ -72,7 +72,7 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     """Hears what the sandbox sends."""
     made = Receiver()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield made
     made.server.shutdown()
