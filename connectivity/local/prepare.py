@@ -16,6 +16,7 @@ from django.db import connection
 
 from connectivity.local.probe import listens
 from connectivity.local.process import wait_until
+from connectivity.local.programs import STARTING
 
 # Seconds: it is started before the database, which it needs later than Django takes to load.
 PATIENCE = 10.0
@@ -28,7 +29,7 @@ def main() -> None:
     manifest = _manifest() if with_sandbox else None
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectivity.settings.web")
     django.setup()
-    _await_database()
+    _await_database(PATIENCE if STARTING in sys.argv else 0.0)
     call_command("migrate", interactive=False)
     if manifest is not None:
         call_command("import_vehicles", str(_written(manifest)))
@@ -38,7 +39,7 @@ def main() -> None:
     call_command("sync_catalog")
 
 
-def _await_database() -> None:
+def _await_database(patience: float) -> None:
     # Not through Django's pool, which retries in its own, slower, time and does not say why.
     parameters = connection.get_connection_params()
     reasons: list[str] = []
@@ -51,7 +52,7 @@ def _await_database() -> None:
             return False
         return True
 
-    if not wait_until(connects, patience=PATIENCE):
+    if not wait_until(connects, patience=patience):
         sys.exit(f"The database does not answer: {reasons[-1]}")
 
 

@@ -18,6 +18,10 @@ EDGE = (
     *("--no-proxy-headers", "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "3"),
 )
 
+# Tells the preparation that the database is started beside it. Somebody else's runs already: who
+# has mistyped its address should not wait to hear so.
+STARTING = "--database-is-starting"
+
 
 @dataclass(frozen=True)
 class Programs:
@@ -33,7 +37,8 @@ class Programs:
 
     def prepare(self) -> Program:
         """Migrates, loads the demo's people and cars, and ends."""
-        return self._product("prepare", "connectivity.local.prepare")
+        starting = () if "DATABASE_URL" in self.given else (STARTING,)
+        return self._product("prepare", "connectivity.local.prepare", *starting)
 
     def web(self) -> Program:
         """People."""

@@ -10,7 +10,7 @@ import pytest
 from connectivity.local.environment import effective, wishes
 from connectivity.local.greeting import greeting
 from connectivity.local.process import mark
-from connectivity.local.programs import Programs
+from connectivity.local.programs import STARTING, Programs
 from tests.running import free_port, soon
 
 SECRETS = {"SECRET_KEY", "LEASE_SIGNING_KEYS", "VEHICLE_TOKEN_KEYS", "DATABASE_URL"}
@@ -98,6 +98,12 @@ def test_what_is_compiled_is_kept_where_the_person_allows_it(programs: Programs)
 def test_with_real_keys_the_preparation_asks_no_car_for_papers(programs: Programs) -> None:
     assert "CAR_DATA_DIR" in programs.prepare().env
     assert "CAR_DATA_DIR" not in replace(programs, with_sandbox=False).prepare().env
+
+
+def test_somebody_elses_database_is_not_waited_for(programs: Programs) -> None:
+    assert STARTING in programs.prepare().argv
+    theirs = {**programs.given, "DATABASE_URL": "postgres://d"}
+    assert STARTING not in replace(programs, given=theirs).prepare().argv
 
 
 def test_the_greeting_names_the_mailbox_and_the_car_where_there_are_any(tmp_path: Path) -> None:
