@@ -1,11 +1,10 @@
 """Five journeys through every process: pages, signed webhooks, Celery, and the car's own check.
 
-They share one system, its one car and its clock, so each begins with a new account and ends with
-nothing that runs. What follows from what to the second is stated in tests/journeys.
+They share one system, its one car and its clock, so each begins with a new account and a car that
+nobody has. What follows from what to the second is stated in tests/journeys.
 """
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -99,15 +98,17 @@ class Driver(Person):
 
 
 @pytest.fixture
-def driver(system: Run, request: pytest.FixtureRequest) -> Iterator[Driver]:
-    """Somebody who has just signed up, has added the car and has paid for a month."""
+def driver(system: Run, request: pytest.FixtureRequest) -> Driver:
+    """Somebody who has just signed up, has added the car and has paid for a month.
+
+    Whoever wants the car next takes it from them, which ends what they pay.
+    """
     driver = Driver(system, request.node.name.removeprefix("test_").replace("_", "-"))
     driver.signs_up()
     system.free_the_car()
     driver.adds_the_car()
     driver.subscribes()
-    yield driver
-    system.free_the_car()
+    return driver
 
 
 def advance(system: Run, by: str) -> None:
