@@ -75,10 +75,8 @@ def test_every_icon_that_a_template_names_is_in_the_sprite():
     used = set()
     for template in (base / "templates").rglob("*.html"):
         used |= set(re.findall(r'icon\.html" with name="([a-z]+)"', template.read_text()))
-    lines = (base / "fleet/lines.py").read_text()
-    used |= set(
-        re.findall(r'^        "([a-z]+)",\n        "(?:calm|good|wait|warn)"', lines, re.MULTILINE)
-    )
+    lines = (base / "fleet/sentences.py").read_text() + (base / "fleet/lines.py").read_text()
+    used |= set(re.findall(r'^ +"([a-z]+)",\n +"(?:calm|good|wait|warn)"', lines, re.MULTILINE))
 
     assert used - drawn == set()
     assert drawn >= {"check", "alert", "traffic", "satellite"}
