@@ -8,6 +8,7 @@ from django.core import mail
 from django.test import Client
 
 from billing import clock
+from connectivity.law import matching
 from connectivity.law.models import Declaration
 from connectivity.law.tasks import sweep
 from connectivity.notices.models import Notice
@@ -158,17 +159,22 @@ def test_what_fits_no_contract_is_open_work_with_its_time_until_staff_settle_it(
     assert sign_in(make_staff("Auditor")).post(address, {"reason": "x" * 9}).status_code == 403
 
 
-@pytest.mark.parametrize("reference", ["5YJ3E1EA0KF000316", "sub_other", "car"])
-def test_of_two_contracts_the_one_that_is_named_is_meant(reference) -> None:
+def test_what_is_meant_is_named_by_number_by_vin_or_by_how_that_ends() -> None:
     owner = make_user("jo@example.com")
-    cars = [make_car(owner), make_car(owner)]
-    for car in cars:
-        subscribe(car, owner)
-    # A foreign VIN, number or word names none of them.
-    declares(CANCEL, reference=reference)
-    sweep()
-    assert Declaration.objects.get().state == "open"
-    assert Declaration.objects.get().subject_id is None
+    car = make_car(owner)
+    contract = subscribe(car, owner)
+    vin = car.vehicle.vin
+
+    def found(reference: str) -> bool:
+        said = Declaration(email="jo@example.com", reference=reference)
+        meant = matching.contract_of(said)
+        return meant is not None and meant.vehicle == car.vehicle
+
+    # One that nobody named is not meant, were it the only one.
+    assert not any(map(found, ["5YJ3E1EA0KF999999", "sub_other", "car", vin[-5:], ""]))
+    subscribe(make_car(owner), owner)
+    named = [vin.lower(), f" {vin[:8]} {vin[8:]}", vin[-6:], contract.stripe_subscription_id]
+    assert all(map(found, named))
 
 
 def test_a_receipts_link_that_we_did_not_write_leads_nowhere(client) -> None:
