@@ -78,7 +78,7 @@ def take(system: Run, browser: Browser) -> None:
     # The address without `?checkout=done`, as the owner finds it the next time.
     page.goto(page.url.partition("?")[0])
     _after(context, system, page.url)
-    _keep(page.screenshot(full_page=True), "owner.png")
+    _keep(page.screenshot(), "owner.png")
     car.get_by_role("button", name="Done").click()
     expect(car.get_by_text("Good for")).to_be_hidden()
     # The map is as grainy as a photograph, which a PNG keeps at four times the size.
