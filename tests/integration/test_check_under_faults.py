@@ -338,11 +338,14 @@ def _spoil(ground: Ground, keys: list[bytes]) -> None:
             other or b"noise",
         ]
         noise = noises[number % len(noises)]
-        ground.redis.delete(key)
-        if noise == b"list":
-            ground.redis.rpush(key, noise)
-        else:
-            ground.redis.set(key, noise)
+        # At once: in between, an edge would write what it found in the rows.
+        with ground.redis.pipeline() as pipeline:
+            pipeline.delete(key)
+            if noise == b"list":
+                pipeline.rpush(key, noise)
+            else:
+                pipeline.set(key, noise)
+            pipeline.execute()
 
 
 def _string(ground: Ground, key: bytes) -> bytes:
