@@ -19,20 +19,21 @@ class Lack:
 
 
 def lacks(features: Iterable[Feature], vehicle: Vehicle) -> list[Lack]:
-    """Return what this very car does not get of these features, and why, before anybody pays."""
+    """Return what this very car cannot have of these features, and why, before anybody pays.
+
+    What is still being rolled out is not spoken of: who does not have it has not heard of it.
+    """
     return [
-        Lack(words.gains([feature])[0], _why(feature, vehicle))
+        Lack(words.gains([feature])[0], _why(feature, vehicle.traits))
         for feature in features
-        if not (feature.fits(vehicle.traits) and feature.reaches(vehicle.id))
+        if feature.is_out and not feature.fits(vehicle.traits)
     ]
 
 
-def _why(feature: Feature, vehicle: Vehicle) -> str:
+def _why(feature: Feature, traits: frozenset[str]) -> str:
     """The first thing that stands in the way; traits say what they are about."""
-    for group in feature.requires:
-        if not group & vehicle.traits:
-            about = {trait.partition(":")[0] for trait in group}
-            if about == {"hardware"}:
-                return _("Needs newer hardware")
-            return _("Not in this market yet") if about == {"market"} else _("Not for this model")
-    return _("Comes to more cars step by step")
+    missing = next(group for group in feature.requires if not group & traits)
+    about = {trait.partition(":")[0] for trait in missing}
+    if about == {"hardware"}:
+        return _("Needs newer hardware")
+    return _("Not in this market yet") if about == {"market"} else _("Not for this model")
