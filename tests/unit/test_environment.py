@@ -20,6 +20,9 @@ GOOD = {
     "LEASE_SIGNING_KEYS": KEY,
     "VEHICLE_TOKEN_KEYS": KEY,
     "EMAIL_URL": "consolemail://",
+    "SELLER_NAME": "A seller",
+    "SELLER_ADDRESS": "A street, a town",
+    "SUPPORT_EMAIL": "help@example.com",
 }
 
 
@@ -53,9 +56,11 @@ def test_limits_on_sign_in_count_by_the_address_that_the_proxies_tell(tmp_path) 
 
 
 def test_all_that_is_missing_or_wrong_is_named_at_once(tmp_path) -> None:
-    done = start(tmp_path, SECRET_KEY=None, DATABASE_URL=None, WEB_PORT="http", SITES="[]")
+    done = start(
+        tmp_path, SECRET_KEY=None, SELLER_NAME=None, DATABASE_URL=None, WEB_PORT="http", SITES="[]"
+    )
     assert done.returncode == 1
-    for name in ("SECRET_KEY", "DATABASE_URL", "WEB_PORT", "SITES"):
+    for name in ("SECRET_KEY", "SELLER_NAME", "DATABASE_URL", "WEB_PORT", "SITES"):
         assert f"- {name}: " in done.stderr
     assert "Traceback" not in done.stderr
 
