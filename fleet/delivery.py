@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing import queries, subjects
-from billing.catalog import Catalog
+from billing.catalog import STANDARD, Catalog
 from billing.entitlements import resolve
 from fleet import contact, hints, pace, rotation, rows, snapshots
 from fleet.models import Delivery, DomainEvent, Report, Vehicle
@@ -146,7 +146,9 @@ def _record(news: Sequence[Said], known: Mapping[UUID, Vehicle]) -> None:
     if not news:
         return
     # A car that asked PostgreSQL itself may know of a version before any site was told.
-    put_on_record(rows.load([each.vehicle_id for each in news]), now=news[0].received_at)
+    put_on_record(
+        rows.load([each.vehicle_id for each in news]), heard_of=news, now=news[0].received_at
+    )
     stored = ("version", "catalog", "applied", "reason", "at", "received_at")
     Report.objects.bulk_create(
         (
@@ -180,23 +182,31 @@ def _write(site: str, fresh: Sequence[Snapshot]) -> snapshots.SiteAway | None:
     return None
 
 
-def put_on_record(fresh: Sequence[Snapshot], *, now: datetime) -> None:
-    """Put a delivery on record for each version that has none."""
+def put_on_record(
+    fresh: Sequence[Snapshot], *, heard_of: Sequence[Said] = (), now: datetime
+) -> None:
+    """Put a delivery on record for each version that has none.
+
+    Of a version that cars are `heard_of` and no site was told, since a newer one came meanwhile,
+    nobody knows any more what it said: it counts as Standard, so that nothing is claimed by it.
+    """
     sold, instant = queries.catalog(), int(now.timestamp())
-    Delivery.objects.bulk_create(
-        (
-            Delivery(
-                vehicle_id=snapshot.vehicle_id,
-                version=snapshot.version,
-                reference=_reference(),
-                grants=[[g.plan, g.starts_at, g.ends_at, g.source] for g in snapshot.grants],
-                plan=_plan(snapshot, sold, instant),
-                changed_at=now,
-            )
-            for snapshot in fresh
-        ),
-        ignore_conflicts=True,
-    )
+    known = [
+        Delivery(
+            vehicle_id=snapshot.vehicle_id,
+            version=snapshot.version,
+            grants=[[g.plan, g.starts_at, g.ends_at, g.source] for g in snapshot.grants],
+            plan=_plan(snapshot, sold, instant),
+        )
+        for snapshot in fresh
+    ]
+    heard = [
+        Delivery(vehicle_id=said.vehicle_id, version=said.version, plan=STANDARD)
+        for said in heard_of
+    ]
+    for delivery in (both := [*known, *heard]):
+        delivery.reference, delivery.changed_at = _reference(), now
+    Delivery.objects.bulk_create(both, ignore_conflicts=True)
 
 
 def _plan(snapshot: Snapshot, sold: Catalog, instant: int) -> str:

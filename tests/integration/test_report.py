@@ -174,6 +174,21 @@ def test_a_report_of_a_version_that_no_site_was_told_is_not_lost(car) -> None:
     assert states(car) == {1: "superseded", 2: "applied"}
 
 
+def test_a_report_of_a_version_that_another_followed_before_a_site_was_told_is_not_lost(
+    car,
+) -> None:
+    """What it said nobody knows any more, so it makes no claim: it counts as Standard."""
+    subjects.bump([car.vehicle.id], now=clock.now())
+    subjects.bump([car.vehicle.id], now=clock.now())
+    assert say(car, 2) == 204
+    assert states(car) == {1: "superseded", 2: "applied", 3: "pending"}
+    heard = Delivery.objects.get(version=2)
+    assert (heard.plan, heard.grants) == ("standard", [])
+    assert DomainEvent.objects.filter(kind="delivery_applied", data__version=2).count() == 1
+    tell()
+    assert states(car) == {1: "superseded", 2: "applied", 3: "sent"}
+
+
 # What cannot be
 
 
