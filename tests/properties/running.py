@@ -43,10 +43,7 @@ def run(folder: Path, part: int, sequences: int, steps: int, tally: Tally) -> st
     number = int(os.environ.get("SEED", random.SystemRandom().randrange(2**32))) + part
     began, worked = time.perf_counter(), time.process_time()
     logging.disable()  # What fails on purpose is told at length, and nobody reads it.
-    # What is loaded is not looked at again, nor is anything while a sequence runs.
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    gc.disable()  # Between two sequences is time enough.
     with opened(folder, at=BEGIN, record=None) as world:
         stage = Stage(world, BEGIN)
         try:
@@ -61,7 +58,6 @@ def run(folder: Path, part: int, sequences: int, steps: int, tally: Tally) -> st
             stage.close()
             logging.disable(logging.NOTSET)
             gc.enable()
-            gc.unfreeze()
     took, busy = time.perf_counter() - began, time.process_time() - worked
     return (
         f"{tally.sequences} sequences in {took:.0f} s, "
