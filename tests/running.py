@@ -21,9 +21,10 @@ SUPERVISOR = (sys.executable, "-m", "connectivity.local")
 RELEASE_ALL = """
 from billing import clock
 from fleet import garage
-from fleet.models import Ownership
+from fleet.models import Ownership, Vehicle
 for held in Ownership.objects.filter(ends_at=None):
     garage.release(owner=held.owner, vehicle_id=held.vehicle_id, now=clock.now())
+Vehicle.objects.update(market={market!r})
 """
 
 
@@ -84,9 +85,9 @@ class Run:
         url = f"{self.sandbox}/car/{button}"
         urllib.request.urlopen(url, data=b"", timeout=10).close()  # noqa: S310 -- localhost
 
-    def free_the_car(self) -> None:
-        """Take the one sandbox car from whoever had it in another test of this session."""
-        done = self.manage("shell", "--no-imports", "-c", RELEASE_ALL)
+    def free_the_car(self, market: str = "US") -> None:
+        """Take the one sandbox car from whoever had it; from now on it is made for this market."""
+        done = self.manage("shell", "--no-imports", "-c", RELEASE_ALL.format(market=market))
         assert done.returncode == 0, done.stderr
         self.press("release-reports")
         self.press("pairing-hide")

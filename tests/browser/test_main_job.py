@@ -53,11 +53,16 @@ def code_on_the_screen(car: Page, system: Run) -> str:
     return shown.inner_text()
 
 
-def pay(page: Page, card: str) -> None:
+def types(page: Page, card: str) -> None:
+    """Fill in a card form of Stripe's."""
     page.get_by_label("Card number").fill(card)
     page.get_by_label("Expiration").fill("12 / 49")
     page.get_by_label("CVC").fill("123")
     page.get_by_label("Cardholder name").fill("Card Holder")
+
+
+def pay(page: Page, card: str) -> None:
+    types(page, card)
     page.get_by_role("button", name="Subscribe").click()
 
 

@@ -1,13 +1,16 @@
-"""An owner's whole story in a browser, with a passkey and no other way in; mostly by keyboard."""
+"""An owner's whole story in a browser, with a passkey and no other way in; mostly by keyboard.
+
+On the way a renewal fails, and another card pays what is due.
+"""
 
 import re
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.test_main_job import VIN, code_for, code_on_the_screen, pay
+from tests.browser.test_main_job import VIN, code_for, code_on_the_screen, pay, types
 from tests.browser.test_staff_door import with_an_authenticator
-from tests.running import Run
+from tests.running import Run, soon
 
 pytestmark = [
     pytest.mark.browser,
@@ -71,6 +74,36 @@ def adds_the_car(page: Page, code: str) -> None:
     expect(page.get_by_text("Standard Connectivity")).to_be_visible()
 
 
+def card_fails_and_a_new_one_pays(page: Page, system: Run) -> None:
+    """The renewal fails; what is to be done stands on the page, and another card pays at once."""
+    page.get_by_role("button", name="Card and payments").click()
+    enters(page, "4000 0000 0000 0341")
+    page.get_by_role("link", name="Back").click()
+    page.wait_for_url("**/garage/**")
+    done = system.manage("advance_clock", "31d2h")  # A month, and the hour until it is charged.
+    assert done.returncode == 0, done.stderr
+    its_page = page.url
+    assert soon(lambda: page.goto(its_page) and page.get_by_text("Payment failed").count(), 20)
+    expect(page.get_by_text("Premium stays on until")).to_be_visible()
+    page.goto(f"{system.web}/garage/")
+    expect(page.get_by_text("Payment failed")).to_be_visible()
+    page.get_by_role("link", name="Model 3").click()
+    page.get_by_role("button", name="Update card").click()
+    enters(page, "5555 5555 5555 4444")
+    page.wait_for_url("**/garage/**")
+    paid = page.get_by_text("Mastercard •4444")
+    assert soon(lambda: page.goto(its_page) and paid.count(), 20)
+    expect(page.get_by_text("Active", exact=True)).to_be_visible()
+    expect(page.get_by_text("Payment failed")).to_have_count(0)
+
+
+def enters(page: Page, card: str) -> None:
+    """Give Stripe's page another card to charge."""
+    page.wait_for_url("**/p/session/**")
+    types(page, card)
+    page.get_by_role("button", name="Save card").click()
+
+
 def test_an_owner_with_nothing_but_a_passkey(context: BrowserContext, system: Run) -> None:
     system.free_the_car()
     car = context.new_page()
@@ -92,6 +125,8 @@ def test_an_owner_with_nothing_but_a_passkey(context: BrowserContext, system: Ru
     expect(page.get_by_text(re.compile("^Ends on"))).to_be_visible()
     page.get_by_role("button", name="Keep Premium").click()
     expect(page.get_by_text("Active", exact=True)).to_be_visible()
+
+    card_fails_and_a_new_one_pays(page, system)
 
     page.get_by_role("link", name="Switch to yearly").click()
     charged = page.locator("dd strong").inner_text()

@@ -1,4 +1,7 @@
-"""A car changes hands between two browsers, and its camera clips are the owner's to allow."""
+"""A car changes hands between two browsers; its buyer pays, and withdraws while signed out.
+
+Its camera clips are the owner's to allow.
+"""
 
 import re
 import uuid
@@ -7,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.test_main_job import VIN, code_for, code_on_the_screen, sign_in
+from tests.browser.test_main_job import VIN, code_for, code_on_the_screen, pay, sign_in
 from tests.running import Run, soon
 
 pytestmark = [
@@ -38,11 +41,49 @@ def told(system: Run, address: str, subject: str) -> list[dict]:
     return [each for each in system.mail_to(address) if subject in each["subject"]]
 
 
-def test_clips_are_allowed_and_the_car_passes_to_a_new_account(
+def withdraws_while_signed_out(theirs: Page, system: Run, buyer: str) -> None:
+    """Subscribe for a car that was made for Germany, sign out, and have the money back."""
+    its_page = theirs.url.partition("?")[0]
+    theirs.get_by_label("I ask you to begin at once.").check()
+    theirs.get_by_role("button", name="Subscribe for €10 a month").click()
+    theirs.wait_for_url(f"{system.sandbox}/c/pay/**")
+    pay(theirs, "4242 4242 4242 4242")
+    theirs.wait_for_url(f"{system.web}/garage/**")
+    expect(theirs.get_by_text("Active", exact=True)).to_be_visible(timeout=PATIENCE)
+    theirs.goto(f"{system.web}/accounts/logout/")
+    theirs.get_by_role("main").get_by_role("button", name="Sign out").click()
+
+    theirs.get_by_role("link", name="Withdraw from contract here").click()
+    expect(theirs).to_have_url(f"{system.web}/withdraw/")
+    theirs.get_by_label("Your name").fill("Jo Doe")
+    theirs.get_by_label("Email address").fill(buyer)
+    theirs.get_by_label("VIN or contract number").fill(VIN)
+    theirs.get_by_role("button", name="Confirm withdrawal").click()
+    expect(theirs.get_by_role("heading", name="We have received your withdrawal")).to_be_visible()
+    said = re.search(r"\w{3} \d+, \d{4}, \d\d:\d\d:\d\d UTC", theirs.inner_text("main"))
+    assert said, theirs.inner_text("main")
+    receipt = soon(lambda: told(system, buyer, "Receipt: we have received your withdrawal"))[0]
+    assert said[0] in receipt["text"]
+
+    link = re.search(r"http\S+/withdraw/\S+", receipt["text"])
+    assert link, receipt["text"]
+    theirs.goto(link[0])
+    theirs.get_by_role("button", name="It was me: carry it out now").click()
+    expect(theirs.get_by_role("status")).to_contain_text("Confirmed.")
+    # All of it: of a month, minutes are gone, and they are reckoned in the payer's favour.
+    assert soon(lambda: told(system, buyer, "We have sent back €10.00"))
+    sign_in(theirs, system, buyer)
+    theirs.goto(its_page)
+    expect(theirs.get_by_text("Contract withdrawn on")).to_be_visible()
+    theirs.goto(f"{system.web}/billing/invoices/")
+    expect(theirs.get_by_text("€10.00 paid back")).to_be_visible()
+
+
+def test_clips_the_car_passes_on_and_its_buyer_withdraws_while_signed_out(
     page: Page, context: BrowserContext, other: BrowserContext, system: Run
 ) -> None:
     car, seller = context.new_page(), "owner@demo.test"
-    system.free_the_car()
+    system.free_the_car(market="DE")
     sign_in(page, system, seller)
     code = code_on_the_screen(car, system)
     page.goto(f"{system.web}/garage/add/")
@@ -83,3 +124,5 @@ def test_clips_are_allowed_and_the_car_passes_to_a_new_account(
     expect(page.get_by_role("link", name="Model 3")).to_have_count(0)
     assert soon(lambda: told(system, seller, "left your garage"))
     assert soon(lambda: told(system, buyer, "is in your garage"))
+
+    withdraws_while_signed_out(theirs, system, buyer)
