@@ -1,4 +1,4 @@
-"""What every page may know of the installation and its colours; knows nothing of who looks."""
+"""What every page may know: the installation, its colours, where it is; nothing of who looks."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,20 @@ class Environment:
     car_url: str
 
 
-def site(request: HttpRequest) -> dict[str, Environment | theme.Theme]:
-    """Give templates `environment` (the ribbon, none where money is real) and `theme`."""
-    return {"environment": environment(), "theme": theme.of(request)}
+def site(request: HttpRequest) -> dict[str, Environment | theme.Theme | str]:
+    """Give templates `environment` (the ribbon, none where money is real), `theme` and `here`."""
+    return {"environment": environment(), "theme": theme.of(request), "here": _here(request)}
+
+
+def _here(request: HttpRequest) -> str:
+    """Where a page's switches lead back to.
+
+    What answers a form may have an address that takes nothing but forms, so that is the page on
+    which the form stood.
+    """
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    return request.headers.get("Referer", "/")
 
 
 def environment() -> Environment:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from billing import clock, invoices
+from connectivity.amounts import state
 from connectivity.car_names import car_names, named
 
 
@@ -48,7 +49,7 @@ def download(request: HttpRequest) -> HttpResponse:
                 named(cars, row.subscription.subject_id),
                 row.currency.upper(),
                 *(Decimal(amount).scaleb(-2) for amount in amounts),
-                row.status,
+                state(row.status),
                 row.pdf_url,
             ]
         )

@@ -65,8 +65,10 @@ def test_all_invoices_come_as_one_file_that_names_their_cars():
     assert "no-store" in answer.headers["Cache-Control"]
     assert {row["Car"] for row in rows} == {f"Model 3 …{car.vehicle.vin[-6:]}" for car in cars}
     assert {(row["Total"], row["Currency"], row["State"]) for row in rows} == {
-        ("10.00", "USD", "paid")
+        ("10.00", "USD", "Paid")
     }
+    browser.post("/language/", {"language": "de"})
+    assert "Bezahlt" in browser.get("/billing/invoices.csv").content.decode()
     assert Client().get("/billing/invoices.csv").status_code == 302
 
 

@@ -47,6 +47,18 @@ def test_a_choice_holds_against_the_browser_and_leads_back(client) -> None:
         assert f'aria-pressed="{pressed}">{name}</button>' in german.content.decode()
 
 
+def test_a_page_that_answers_a_form_leads_back_to_where_the_form_stood(client) -> None:
+    client.force_login(make_user())
+    car = "http://testserver/garage/0192f3a0-0000-7000-8000-000000000000/"
+    refused = client.post(f"{car}subscribe/", headers={"referer": car})
+
+    assert refused.content.decode().count(f'name="next" value="{car}"') == 2
+    chosen = client.post("/language/", {"language": "de", "next": car})
+    assert chosen.headers["Location"] == car
+    unknown = client.post("/garage/add/", {"vin": "1"}).content.decode()
+    assert unknown.count('name="next" value="/"') == 2
+
+
 def test_a_choice_is_kept_in_the_account_and_so_on_every_device(client) -> None:
     owner = make_user()
     client.force_login(owner)
