@@ -1,4 +1,4 @@
-"""The edge (ASGI): answers the check ahead of Django, and hands Django the rest of /vehicle.
+"""The edge (ASGI): answers checks and good reports ahead of Django, which has the rest of /vehicle.
 
 Every answer carries `Date` by the product's own clock, which a car without trusted time takes, and
 the id under which the request is in the logs.
@@ -25,7 +25,7 @@ _django = get_asgi_application()
 
 from billing import clock  # noqa: E402 -- Django is to be set up first
 from connectivity import answers, guarded  # noqa: E402
-from fleet.api import check, holding  # noqa: E402
+from fleet.api import check, holding, report  # noqa: E402
 from fleet.api.check import Answer, Asked  # noqa: E402
 from fleet.api.parsers import LARGEST, TooLarge  # noqa: E402
 from fleet.api.problems import problem  # noqa: E402
@@ -36,11 +36,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 CHECK = "/vehicle/v1/entitlement"
+REPORT = "/vehicle/v1/entitlement/report"
 TOKEN = "/vehicle/v1/token"  # noqa: S105 -- an address
 REQUEST_ID = b"x-request-id"
 FORWARDED = b"x-forwarded-for"
 FAILURES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
-UNCHANGED = int(HTTPStatus.NOT_MODIFIED)  # a plain number, for it is compared at every check
+BODILESS = frozenset({int(HTTPStatus.NOT_MODIFIED), int(HTTPStatus.NO_CONTENT)})
 # A stranger's id goes into our logs, so it is a short word or none of ours.
 WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 HOUR = 3600  # seconds
@@ -53,11 +54,12 @@ _numbers = count(1)
 
 
 class Counter:
-    """What belongs to one event loop: its desk, and the time, read once a loop turn."""
+    """What belongs to one event loop: its desks, and the time, read once a loop turn."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.desk = Desk()
+        self.reports = report.reports()
         self._now = self._dated = -1
         self._fresh = False
         self._date = b""
@@ -97,6 +99,8 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
         if scope["path"] == CHECK and scope["method"] in ("GET", "HEAD"):
             await _check(scope, send)
+        elif scope["path"] == REPORT and scope["method"] == "PUT":
+            await _report(scope, receive, send)
         else:
             await _the_rest(scope, receive, send)
     elif scope["type"] == "lifespan":
@@ -140,6 +144,39 @@ async def _check(scope: Message, send: Send) -> None:
         log.exception("check_failed", request_id=request_id.decode())
         answer = check.failed(asked())
     await _tell(answer, send, counter, request_id)
+
+
+async def _report(scope: Message, receive: Receive, send: Send) -> None:
+    counter = _counter or _open()
+    headers = dict(scope["headers"])
+    # Without a good length there may be no end: see `_the_rest`.
+    body = b""
+    if 0 < int(headers.get(b"content-length", 0)) <= LARGEST:
+        while (message := await receive()).get("more_body", False):
+            body += message["body"]
+        body += message.get("body", b"")
+        request_id = _named(headers.get(REQUEST_ID, b""))
+        asked = Asked(request_id=request_id)
+        try:
+            answer = await report.answer(counter.reports, headers, body, asked, now=clock.now())
+        except Exception:  # As above.
+            log.exception("report_failed", request_id=request_id.decode())
+            answer = check.failed(asked)
+        if answer is not None:
+            await _tell(answer, send, counter, request_id)
+            return
+        receive = _again(message | {"body": body}, receive)
+    await _the_rest(scope, receive, send)
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """Receive once more what was received, and then what comes."""
+    held = [message]
+
+    async def receive_again() -> Message:
+        return held.pop() if held else await receive()
+
+    return receive_again
 
 
 async def _the_rest(scope: Message, receive: Receive, send: Send) -> None:
@@ -195,7 +232,7 @@ def _too_large() -> Answer:
 async def _tell(answer: Answer, send: Send, counter: Counter, request_id: bytes) -> None:
     status, head, body = answer
     answers.given[status] += 1
-    if status != UNCHANGED:
+    if status not in BODILESS:
         head += b"content-length: %d\r\n" % len(body)
     head = b"%sdate: %s\r\nx-request-id: %s\r\n" % (head, counter.date(), request_id)
     if b"\r\nconnection: " in head or not guarded.tell(send, status, head, body):
@@ -244,6 +281,7 @@ async def _live(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             _collect_in_rounds()
         if message["type"] == "lifespan.shutdown" and _counter is not None:
+            await _counter.reports.close()
             await _counter.desk.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":

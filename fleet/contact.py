@@ -3,7 +3,7 @@
 It must never know what the car asked or said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -28,6 +28,13 @@ def note(vehicle: Vehicle, *, now: datetime) -> None:
     """Note that a car was heard of, by whoever has read its row anyway."""
     if is_due(vehicle.last_contact_at, now=now):
         Vehicle.objects.filter(id=vehicle.id).update(last_contact_at=now)
+
+
+def note_read(vehicles: Iterable[Vehicle], *, now: datetime) -> None:
+    """Note the same of many, whose rows were read and are locked."""
+    due = [vehicle.id for vehicle in vehicles if is_due(vehicle.last_contact_at, now=now)]
+    if due:
+        Vehicle.objects.filter(id__in=due).update(last_contact_at=now)
 
 
 def note_all(heard: Mapping[UUID, int]) -> int:

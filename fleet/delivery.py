@@ -117,11 +117,15 @@ def report_all(all_said: Sequence[Said]) -> list[AheadOfUs | FormerUnit | None]:
     with transaction.atomic(durable=True):
         known = {car.id: car for car in _lock_all(said.vehicle_id for said in all_said)}
         versions = queries.versions(known)
-        newest = queries.catalog().revision
+        newest, _ = queries.catalog_document()
         wrong = [_wrong(said, known, versions, newest) for said in all_said]
         good = [said for said, error in zip(all_said, wrong, strict=True) if error is None]
         last = Report.objects.in_bulk([said.vehicle_id for said in good])
-        _record([said for said in good if not _is_older(said, last.get(said.vehicle_id))], known)
+        news = [said for said in good if not _is_older(said, last.get(said.vehicle_id))]
+        _store(news, known)
+        # Once a car has applied a version, that is final: what is new is the catalogue.
+        over = {(each.vehicle_id, each.version) for each in last.values() if each.applied}
+        _deliver([said for said in news if (said.vehicle_id, said.version) not in over])
     return wrong
 
 
@@ -134,21 +138,17 @@ def _wrong(
     said: Said, known: Mapping[UUID, Vehicle], versions: Mapping[UUID, int], newest: int
 ) -> AheadOfUs | FormerUnit | None:
     car = known.get(said.vehicle_id)
-    if car is None or car.credential_generation != said.generation:
+    if car is None or car.removed_at or car.credential_generation != said.generation:
         return FormerUnit("The car's credential has changed; ask for a new token.")
     if said.version > versions[car.id] or said.catalog > newest:
         return AheadOfUs("The report names a version or catalogue that was never issued.")
     return None
 
 
-def _record(news: Sequence[Said], known: Mapping[UUID, Vehicle]) -> None:
+def _store(news: Sequence[Said], known: Mapping[UUID, Vehicle]) -> None:
     """Store what is newer than what we knew."""
     if not news:
         return
-    # A car that asked PostgreSQL itself may know of a version before any site was told.
-    put_on_record(
-        rows.load([each.vehicle_id for each in news]), heard_of=news, now=news[0].received_at
-    )
     stored = ("version", "catalog", "applied", "reason", "at", "received_at")
     Report.objects.bulk_create(
         (
@@ -163,8 +163,16 @@ def _record(news: Sequence[Said], known: Mapping[UUID, Vehicle]) -> None:
         unique_fields=["vehicle"],
         update_fields=stored,
     )
-    for said in news:
-        contact.note(known[said.vehicle_id], now=said.received_at)
+    contact.note_read((known[said.vehicle_id] for said in news), now=news[0].received_at)
+
+
+def _deliver(news: Sequence[Said]) -> None:
+    """Bring the deliveries of these versions to the end of which the cars speak."""
+    if not news:
+        return
+    # A car that asked PostgreSQL itself may know of a version before any site was told.
+    fresh = rows.load([each.vehicle_id for each in news])
+    put_on_record(fresh, heard_of=news, now=news[0].received_at)
     _conclude(news)
 
 
@@ -230,10 +238,7 @@ def _conclude(news: Sequence[Said]) -> None:
     moved = [*_conclude_applied([said for said in news if said.applied])]
     for said in news:
         this = Q(vehicle_id=said.vehicle_id, version=said.version)
-        fields: dict[str, object] = {
-            "reason": said.reason[:REASON],
-            "stuck_at": said.received_at,
-        }
+        fields: dict[str, object] = {"reason": said.reason[:REASON], "stuck_at": said.received_at}
         if not said.applied and _move(this, Delivery.State.FAILED, **fields):
             moved.append(said)
     DomainEvent.objects.bulk_create(

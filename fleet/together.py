@@ -1,83 +1,118 @@
-"""Has what many threads bring at one time done together, one batch after another.
+"""Has what many bring at one time done together, one batch after another, beside one event loop.
 
-Who comes while nothing runs begins at once, alone; who comes meanwhile is in the next batch. Nobody
-is answered before the batch is done. It must never know what is done.
+Who comes first waits a moment for others; who comes while a batch runs is in the next. Nobody is
+answered before the batch is done, nor kept waiting without an end. It must never know what is done.
 """
 
-import threading
+import asyncio
 from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
+Done = TypeVar("Done")
+GATHERED = 0.05  # seconds for which those who come are gathered: a batch costs as much as one of it
 MOST = 200  # in a batch; a transaction stays short
+WAITING = 5_000  # that may wait
+PATIENCE = 5.0  # seconds for which a batch is waited for
 
 
 class NotDone(Exception):
     """Nobody knows whether it was done."""
 
 
-class _Ticket(Generic[Item]):
-    """What one thread has brought."""
+class _Ticket(NamedTuple, Generic[Item, Done]):
+    """What somebody has brought, and where they wait."""
 
-    __slots__ = ("done", "error", "item")
-
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.done = False
-        self.error: Exception | None = None
+    item: Item
+    done: "asyncio.Future[Done]"
 
 
-class Together(Generic[Item]):
-    """One at a time does what all who wait have brought, each key once in a batch.
+class Together(Generic[Item, Done]):
+    """One thread does what all who wait have brought, each key once in a batch.
 
-    `do` returns for each what is wrong with it; what `do` raises is raised to all of its batch.
+    `do` returns for each what came of it, an exception if that is an error; what `do` raises is
+    raised to all of its batch. `rest` is called in the same thread when nobody waits any more.
     """
 
     def __init__(
         self,
-        do: Callable[[Sequence[Item]], Sequence[Exception | None]],
+        do: Callable[[Sequence[Item]], Sequence[Done | Exception]],
         key: Callable[[Item], Hashable],
+        rest: Callable[[], None],
     ) -> None:
-        self._do, self._key = do, key
-        self._waiting: list[_Ticket[Item]] = []
-        self._busy = False
-        self._turn = threading.Condition()
+        self._do, self._key, self._rest = do, key, rest
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, "together")
+        self._waiting: list[_Ticket[Item, Done]] = []
+        self._running: asyncio.Task[None] | None = None
+        self._is_late = False
 
-    def __call__(self, item: Item) -> None:
-        """Return when it is done; raise what is wrong with it."""
-        mine = _Ticket(item)
-        with self._turn:
-            self._waiting.append(mine)
-        while batch := self._next(mine):
-            self._run(batch)
-        if mine.error is not None:
-            raise mine.error
+    async def __call__(self, item: Item) -> Done:
+        """Return what came of it, once it is done. Raises what is wrong with it, or NotDone."""
+        if self._is_late or len(self._waiting) >= WAITING:
+            raise NotDone("What was brought before is late, or too much waits.")
+        mine = _Ticket[Item, Done](item, self._loop.create_future())
+        self._waiting.append(mine)
+        if self._running is None:
+            self._running = self._loop.create_task(self._run())
+        return await mine.done
 
-    def _next(self, mine: _Ticket[Item]) -> list[_Ticket[Item]]:
-        """Wait for the turn and return the batch to be done; empty once `mine` is."""
-        with self._turn:
-            self._turn.wait_for(lambda: mine.done or not self._busy)
-            if mine.done:
-                return []
-            self._busy = True
-            first: dict[Hashable, _Ticket[Item]] = {}
-            for ticket in self._waiting:
-                first.setdefault(self._key(ticket.item), ticket)
-            batch = list(first.values())[:MOST]
-            taken = set(map(id, batch))
-            self._waiting = [each for each in self._waiting if id(each) not in taken]
-            return batch
+    async def close(self) -> None:
+        """Let what runs come to its end."""
+        if self._running is not None:
+            await self._running
+        self._thread.shutdown(wait=False)
 
-    def _run(self, batch: list[_Ticket[Item]]) -> None:
-        # Whatever ends this thread, nobody is told that it was done.
-        errors: Sequence[Exception | None] = [NotDone("The batch came to no end.")] * len(batch)
+    async def _run(self) -> None:
+        """Do until nobody waits."""
         try:
-            errors = self._do([ticket.item for ticket in batch])
-        except Exception as error:  # noqa: BLE001 -- each of them raises it to whoever asked
-            errors = [error] * len(batch)
+            while self._waiting:
+                await asyncio.sleep(GATHERED)
+                await self._do_all(self._next())
+                if not self._waiting:
+                    await self._loop.run_in_executor(self._thread, self._rest)
         finally:
-            with self._turn:
-                for ticket, wrong in zip(batch, errors, strict=True):
-                    ticket.error, ticket.done = wrong, True
-                self._busy = False
-                self._turn.notify_all()
+            self._running = None
+
+    def _next(self) -> list[_Ticket[Item, Done]]:
+        """Who is in the next batch: each key once, in the order in which they came."""
+        first: dict[Hashable, _Ticket[Item, Done]] = {}
+        for ticket in self._waiting:
+            first.setdefault(self._key(ticket.item), ticket)
+        batch = list(first.values())[:MOST]
+        taken = set(map(id, batch))
+        self._waiting = [each for each in self._waiting if id(each) not in taken]
+        return batch
+
+    async def _do_all(self, batch: Sequence[_Ticket[Item, Done]]) -> None:
+        # Whatever ends the thread's work, nobody is told that it was done.
+        found: Sequence[Done | Exception] = [NotDone("The batch came to no end.")] * len(batch)
+        late = self._loop.call_later(PATIENCE, self._give_up, batch)
+        try:
+            items = [ticket.item for ticket in batch]
+            found = await self._loop.run_in_executor(self._thread, self._do, items)
+        except Exception as error:  # noqa: BLE001 -- each of them raises it to whoever asked
+            found = [error] * len(batch)
+            await self._loop.run_in_executor(self._thread, self._rest)
+        finally:
+            late.cancel()
+            self._is_late = False
+            for ticket, each in zip(batch, found, strict=True):
+                _end(ticket, each)
+
+    def _give_up(self, batch: Sequence[_Ticket[Item, Done]]) -> None:
+        """Nobody waits for a batch that does not end, and nobody comes until it does."""
+        self._is_late = True
+        for ticket in (*batch, *self._waiting):
+            _end(ticket, NotDone("It takes too long."))
+        self._waiting.clear()
+
+
+def _end(ticket: _Ticket[Item, Done], found: Done | Exception) -> None:
+    if ticket.done.done():  # Given up, or whoever waited has gone.
+        return
+    if isinstance(found, Exception):
+        ticket.done.set_exception(found)
+    else:
+        ticket.done.set_result(found)

@@ -20,15 +20,11 @@ from fleet.api.authentication import IsVehicle, VehicleToken
 from fleet.api.parsers import Form, Json
 from fleet.api.problems import request_id
 from fleet.credentials import Token
-from fleet.loads import refresh_connection
 from fleet.models import Vehicle
-from fleet.together import Together
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LARGEST = 2**53 - 1
 log = structlog.get_logger()
-# Many report at once, after a publish: one transaction for all who come while one is written.
-_reports = Together(delivery.report_all, key=lambda said: said.vehicle_id)
 
 
 class OAuthRefused(APIException):
@@ -170,7 +166,7 @@ class PairingView(VehicleView):
 
 
 class ReportView(VehicleView):
-    """What became of a version in the car."""
+    """What became of a version in the car; see fleet.api.report for what comes ahead of it."""
 
     @extend_schema(operation_id="report", request=ReportRequest, responses={204: None})
     def put(self, request: Request) -> Response:
@@ -178,9 +174,8 @@ class ReportView(VehicleView):
         given = ReportRequest(data=request.data)
         given.is_valid(raise_exception=True)
         said = given.validated_data
-        refresh_connection()  # Who waits for its turn keeps none of the few connections.
         try:
-            _reports(
+            delivery.report(
                 delivery.Said(
                     vehicle_id=_vehicle(request).id,
                     generation=cast(Token, request.auth).generation,

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from billing import clock, grants, subjects
 from billing.models import CatalogRevision
 from fleet import delivery
-from fleet.models import Delivery, DomainEvent, Report
+from fleet.models import Delivery, DomainEvent, Report, Vehicle
 from tests.factories import Car, body, make_car
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +122,23 @@ def test_an_older_catalogue_changes_nothing(car) -> None:
     change(car)
     assert say(car, 2, "failed", catalog=1) == 204
     assert stored(car) == (1, 2, True, "")
+
+
+def test_another_catalogue_leaves_a_version_that_was_applied_alone(car) -> None:
+    document = CatalogRevision.objects.get(revision=1).document
+    for revision in (2, 3, 4):
+        CatalogRevision.objects.create(revision=revision, document=document)
+    assert say(car, 1) == 204
+    with CaptureQueriesContext(connection) as asked:
+        assert say(car, 1, catalog=2) == 204
+    assert not any("fleet_delivery" in each["sql"] for each in asked)
+    assert say(car, 1, "failed", catalog=3, reason="unknown_feature") == 204
+    assert stored(car) == (1, 3, False, "unknown_feature")
+    assert say(car, 1, catalog=4) == 204
+    assert stored(car) == (1, 4, True, "")
+    assert states(car) == {1: "applied"}
+    assert DomainEvent.objects.filter(kind="delivery_applied").count() == 1
+    assert not DomainEvent.objects.filter(kind="delivery_failed").exists()
 
 
 def test_applied_is_final_for_a_pair(car) -> None:
@@ -290,8 +307,15 @@ def test_what_cannot_be_stored_is_said_so_and_not_half_stored(car, error, statem
 
 
 def test_a_former_units_report_is_refused_under_the_lock(car) -> None:
-    car.vehicle.credential_generation = 2
-    car.vehicle.save()
+    assert refused_under_the_lock(car, credential_generation=2)
+
+
+def test_so_is_that_of_a_car_that_was_removed(car) -> None:
+    assert refused_under_the_lock(car, removed_at=clock.now())
+
+
+def refused_under_the_lock(car: Car, **changed) -> bool:
+    Vehicle.objects.filter(id=car.vehicle.id).update(**changed)
     with pytest.raises(delivery.FormerUnit):
         delivery.report(
             delivery.Said(
@@ -305,7 +329,7 @@ def test_a_former_units_report_is_refused_under_the_lock(car) -> None:
                 received_at=clock.now(),
             )
         )
-    assert not Report.objects.exists()
+    return not Report.objects.exists()
 
 
 # At once

@@ -1,13 +1,13 @@
-"""What many threads bring at one time is done together, and nobody is answered before it is."""
+"""What many bring at one time is done together, and nobody is answered before it is."""
 
+import asyncio
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fleet import together
-from fleet.together import Together
+from fleet.together import NotDone, Together
 
 
 class Doing:
@@ -15,76 +15,94 @@ class Doing:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.rests = 0
         self.began, self.go = threading.Event(), threading.Event()
 
-    def __call__(self, items: Sequence[str]) -> list[Exception | None]:
+    def __call__(self, items: Sequence[str]) -> list[str | Exception]:
         self.batches.append(list(items))
         if len(self.batches) == 1:
             self.began.set()
             assert self.go.wait(10)
         if "poison" in items:
             raise RuntimeError("all of it fails")
-        return [ValueError(item) if item.startswith("bad") else None for item in items]
+        return [ValueError(item) if item.startswith("bad") else item.upper() for item in items]
+
+    def rest(self) -> None:
+        self.rests += 1
 
 
-def bring(doing: Doing, *items: str) -> list[BaseException | None]:
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch) -> None:
+    monkeypatch.setattr(together, "GATHERED", 0.001)
+
+
+def bring(doing: Doing, *items: str, let_go: bool = True) -> list[str | BaseException]:
     """Bring one that is held, then the others meanwhile; return what each was told."""
-    gate: Together[str] = Together(doing, key=lambda item: item[:5])
-    with ThreadPoolExecutor(len(items) + 1) as pool:
-        first = pool.submit(gate, "first")
-        assert doing.began.wait(10)
-        rest = [pool.submit(gate, item) for item in items]
-        deadline = threading.Event()
-        while len(gate._waiting) < len(items):
-            deadline.wait(0.001)
-        assert not any(each.done() for each in [first, *rest]), "nobody is answered before"
+
+    async def all_of_it() -> list[str | BaseException]:
+        gate = Together[str, str](doing, lambda item: item[:5], doing.rest)
+        told = [asyncio.create_task(gate("first"))]
+        assert await asyncio.to_thread(doing.began.wait, 10)
+        told += [asyncio.create_task(gate(item)) for item in items]
+        await asyncio.sleep(0)
+        if let_go:
+            answered = [each for each in told if each.done() and not each.exception()]
+            assert not answered, "nobody is answered before"
+            doing.go.set()
+        found = await asyncio.gather(*told, return_exceptions=True)
         doing.go.set()
-        return [each.exception(10) for each in [first, *rest]]
+        await gate.close()
+        return found
+
+    return asyncio.run(all_of_it())
 
 
 def test_who_comes_meanwhile_is_in_the_next_batch() -> None:
     doing = Doing()
-    assert bring(doing, "a", "b", "c") == [None] * 4
-    assert [sorted(batch) for batch in doing.batches] == [["first"], ["a", "b", "c"]]
+    assert bring(doing, "a", "b", "c") == ["FIRST", "A", "B", "C"]
+    assert doing.batches == [["first"], ["a", "b", "c"]]
+    assert doing.rests == 1, "once nobody waits"
 
 
 def test_a_key_is_once_in_a_batch_and_in_the_order_in_which_it_came() -> None:
     doing = Doing()
-    assert bring(doing, "a", "equal", "equal", "equal") == [None] * 5
-    assert [batch.count("equal") for batch in doing.batches] == [0, 1, 1, 1]
+    assert bring(doing, "equal 1", "equal 2", "a", "equal 3")[1:] == [
+        "EQUAL 1",
+        "EQUAL 2",
+        "A",
+        "EQUAL 3",
+    ]
+    assert doing.batches[1:] == [["equal 1", "a"], ["equal 2"], ["equal 3"]]
 
 
 def test_each_is_told_what_is_wrong_with_it_alone() -> None:
-    told = bring(Doing(), "a", "bad 1", "b")
-    assert [type(each) for each in told] == [type(None), type(None), ValueError, type(None)]
+    assert [type(each) for each in bring(Doing(), "a", "bad", "b")] == [str, str, ValueError, str]
 
 
-def test_what_fails_as_a_whole_fails_for_its_batch_and_the_next_goes_on() -> None:
+def test_what_fails_as_a_whole_fails_for_its_batch_and_the_next_goes_on(monkeypatch) -> None:
+    monkeypatch.setattr(together, "MOST", 2)
     doing = Doing()
-    told = bring(doing, "a", "poison")
-    assert told[0] is None
-    assert [type(each) for each in told[1:]] == [RuntimeError] * 2
-    gate: Together[str] = Together(doing, key=str)
-    gate("later")
-    with pytest.raises(RuntimeError):
-        gate("poison")
-    gate("and later")
-
-
-def test_nobody_is_told_that_it_was_done_by_a_thread_that_was_ended() -> None:
-    class Ended(Doing):
-        def __call__(self, items: Sequence[str]) -> list[Exception | None]:
-            super().__call__(items)
-            if "ended" in items:
-                raise SystemExit
-            return [None] * len(items)
-
-    told = bring(Ended(), "ended", "other")
-    assert {type(each) for each in told[1:]} == {SystemExit, together.NotDone}
+    told = bring(doing, "a", "poison", "b")
+    assert [type(each) for each in told] == [str, RuntimeError, RuntimeError, str]
+    assert doing.rests == 2, "a connection that has failed is not kept for the next"
 
 
 def test_a_batch_has_its_bound(monkeypatch) -> None:
     monkeypatch.setattr(together, "MOST", 2)
     doing = Doing()
-    assert bring(doing, "a", "b", "c", "d", "e") == [None] * 6
+    bring(doing, "a", "b", "c", "d", "e")
     assert [len(batch) for batch in doing.batches] == [1, 2, 2, 1]
+
+
+def test_nobody_waits_for_what_does_not_end_nor_comes_until_it_does(monkeypatch) -> None:
+    monkeypatch.setattr(together, "PATIENCE", 0.05)
+    doing = Doing()
+    told = bring(doing, "a", "b", let_go=False)
+    assert [type(each) for each in told] == [NotDone] * 3
+    assert doing.batches == [["first"]], "the others were never begun"
+
+
+def test_only_so_many_may_wait(monkeypatch) -> None:
+    monkeypatch.setattr(together, "WAITING", 2)
+    told = bring(Doing(), "a", "b", "c")
+    assert [type(each) for each in told] == [str, str, str, NotDone]
