@@ -1,4 +1,4 @@
-"""The template filters that write an invoice's money and state; what they mean is not known here."""
+"""The template filters that write an invoice's money and state, whatever either means."""
 
 from django import template
 from django.utils.translation import gettext_lazy as _

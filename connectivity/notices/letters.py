@@ -3,7 +3,8 @@
 # Note [The text is the mail]
 The HTML is made from the text and from nothing else, so the two cannot drift apart. A paragraph is
 what stands between empty lines. An address becomes a link that is named by the words before its
-colon. A line that is indented by four spaces is a code to type in.
+colon. A line that is indented by four spaces is a code to type in. One after two hash marks is a
+heading.
 """
 
 import re
@@ -16,6 +17,7 @@ BRAND = "Premium Connectivity"
 SIGNATURE = f"-- \n{BRAND}"
 _GAP = re.compile(r"\n\s*\n")
 _CODE = re.compile(r"^ {4}\S")
+_HEADING = "## "
 # The words before a link are its name: those of its own sentence, up to the colon.
 _LINK = re.compile(r"(?:(?P<name>(?!\s)(?:[^.?!\n]|[.?!](?!\s))+):\s+)?(?P<url>https?://\S+)")
 
@@ -30,10 +32,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """What stands together; a code stands alone, and so may a link."""
+    """What stands together; a code stands alone, and so does a heading, and so may a link."""
 
     parts: tuple[Part, ...]
     is_code: bool = False
+    is_heading: bool = False
 
     @property
     def is_link(self) -> bool:
@@ -62,10 +65,12 @@ def html(subject: str, text: str) -> str:
 def _paragraph(text: str) -> Paragraph:
     if _CODE.match(text):
         return Paragraph((Part(text.strip()),), is_code=True)
+    if text.startswith(_HEADING):
+        return Paragraph((Part(text.removeprefix(_HEADING)),), is_heading=True)
     parts, rest = [], 0
     for link in _LINK.finditer(text):
         parts.append(Part(text[rest : link.start()]))
         parts.append(Part((link["name"] or link["url"]).strip(), link["url"]))
         rest = link.end()
     parts.append(Part(text[rest:]))
-    return Paragraph(tuple(part for part in parts if part.words.strip()))
+    return Paragraph(tuple(part for part in parts if part.words.strip(" ")))

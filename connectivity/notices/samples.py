@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import pgettext
 
+from billing import agreements
 from connectivity.accounts import mails
 from connectivity.notices import outbox
 from fleet.formats import money, written_day
@@ -17,6 +18,7 @@ _SUBJECT = "_subject.txt"
 _DAY = datetime(2027, 3, 24, 8, 20, tzinfo=UTC)
 # What a template asks for beside facts: Django's own words.
 _ASKED = re.compile(r"{% (?:if|elif) ([^%]+)%}")
+_INCLUDED = re.compile(r'{% include "([^"]+)" %}')
 EXTENTS = ("most", "least")
 _NOT_NAMES = frozenset({"and", "or", "not", "in"})
 
@@ -46,13 +48,14 @@ def facts() -> dict[str, Any]:
     """Every fact that any mail can name, in the language that is switched on."""
     day, price = written_day(_DAY), money(1070, "usd")
     page = f"{settings.WEB_URL}/garage/"
-    moments = dict.fromkeys(("at", "received"), f"{day}, 08:20 UTC")
+    moments = dict.fromkeys(("agreed", "at", "received"), f"{day}, 08:20 UTC")
     days = ("begins", "charge", "ends_on", "paid_through", "retry", "until")
     links = ("cancel", "link", "login_url", "page", "pay_url", "signup_url")
+    law = ("cancel_page", "terms_page", "withdraw_page")
     return {
         **moments,
         **dict.fromkeys(days, day),
-        **dict.fromkeys(links, page),
+        **dict.fromkeys((*links, *law), page),
         **dict.fromkeys(("amount", "charged", "price"), price),
         **dict.fromkeys(("email", "from_email", "owner", "to_email"), "owner@made-up.test"),
         "car": "Model 3",
@@ -66,6 +69,7 @@ def facts() -> dict[str, Any]:
         "reason": "…",
         "reference": "sub_1MadeUp",
         "subscription": "sub_1MadeUp",
+        "terms": agreements.TERMS,
         "text": "2027-01",
         "timestamp": _DAY,
         "user_agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0",
@@ -78,7 +82,9 @@ def asked(name: str) -> dict[str, set[Any]]:
     """Return on which facts a notice's sentences depend: by name, the values that count."""
     path = _TEMPLATES / "notices" / f"{name}.txt"
     found: dict[str, set[Any]] = {}
-    for condition in _ASKED.findall(path.read_text()) if path.exists() else ():
+    text = path.read_text() if path.exists() else ""
+    text += "".join((_TEMPLATES / each).read_text() for each in _INCLUDED.findall(text))
+    for condition in _ASKED.findall(text):
         for fact, value in re.findall(r'([a-z_0-9]+)(?: == "([^"]+)")?', condition):
             if fact not in _NOT_NAMES:
                 found.setdefault(fact, set()).add(value or True)

@@ -55,6 +55,7 @@ TEMPLATES = [
                 "amounts": "connectivity.amounts",
                 "car_names": "connectivity.car_names",
                 "browsers": "connectivity.accounts.browsers",
+                "law_texts": "connectivity.law.texts",
             },
             "context_processors": [
                 "django.template.context_processors.request",

@@ -18,6 +18,7 @@ BEGIN, APRIL = at("2027-03-01 09:00"), at("2027-04-01 09:00")
 SAID = at("2027-03-08 09:00")  # 24 of 31 days are left: $7.75 of $10.00, in the payer's favour.
 GRACE, A_DAY, SECOND = timedelta(days=7), timedelta(days=1), timedelta(seconds=1)
 CANCEL, WITHDRAW = "/kuendigen/", "/withdraw/"
+SOLD = "Premium Connectivity for one car: the features that its page lists"
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +130,9 @@ def test_a_later_end_than_what_is_paid_stops_nothing_yet(journey: Journey) -> No
 def test_a_withdrawal_waits_a_day_for_a_word_and_is_reckoned_from_its_declaration(
     german: Journey,
 ) -> None:
+    # What was agreed, and how to get out of it, is in a mail that stays with its reader.
+    for kept in ("version 2026-11-23", "You asked us to begin", "# Your right to withdraw", SOLD):
+        assert kept in _body("is active for")
     declares(german, WITHDRAW)
     german.expect(mails=["declared_withdraw"])
     german.goes_to(SAID + A_DAY - SECOND)
@@ -197,6 +201,8 @@ def test_what_was_declared_in_time_counts_although_the_14_days_end_meanwhile(
 
 def test_what_cannot_be_withdrawn_from_is_for_staff_to_answer(journey: Journey) -> None:
     pays(journey, MONTHLY, "$10.00")
+    assert SOLD in _body("is active for")
+    assert "right to withdraw" not in _body("is active for")
     declares(journey, WITHDRAW)
     journey.expect(mails=["declared_withdraw"])
     assert state() == "open"

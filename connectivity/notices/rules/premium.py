@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from billing import events
-from connectivity.notices.rules.mail import Mail, about, person
+from billing import agreements, events
+from connectivity.notices.rules.mail import About, Mail, about, page, person
 
 # Each has a mail of its own, which says that the subscription ends.
 _SAID = frozenset(
@@ -35,7 +35,25 @@ def given(event: Any, now: datetime) -> Iterator[Mail]:
             amount=told.price,
             interval=told.reader.interval(terms.interval),
             paid_through=told.reader.day(terms.paid_through),
+            **_agreed(told),
         )
+
+
+def _agreed(told: About) -> dict[str, Any]:
+    """What the payer agreed to, for a mail that they can keep; nothing if we were not there."""
+    mine = agreements.of_payer(told.reader.person).filter(subject_id=told.event.subject_id)
+    agreed = mine.first()
+    if agreed is None:
+        return {}
+    return {
+        "terms": agreed.terms,
+        "agreed": told.reader.moment(agreed.at),
+        "asked_to_start": agreed.asked_to_start,
+        "withdrawable": bool(agreed.words.get("withdrawal")),
+        "terms_page": page("law:terms"),
+        "cancel_page": page("law:cancel"),
+        "withdraw_page": page("law:withdraw"),
+    }
 
 
 def _goodwill(event: Any, now: datetime) -> Iterator[Mail]:
