@@ -20,6 +20,7 @@ from uuid import UUID
 
 STANDARD = "standard"
 BUCKETS = 10_000
+_TAX_INCLUDED = frozenset({"eur"})
 
 
 class CatalogInvalid(ValueError):
@@ -104,6 +105,19 @@ class Price:
     currency: str
     unit_amount: int
     interval: str
+
+    @property
+    def tax_included(self) -> bool:
+        """Whether the amount is all that is paid."""
+        return tax_included(self.currency)
+
+
+def tax_included(currency: str) -> bool:
+    """Whether prices in this currency have the tax in them, as Europe's law asks for consumers.
+
+    Elsewhere it is put on, since it differs from one place to the next.
+    """
+    return currency in _TAX_INCLUDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,23 +49,27 @@ def sync(sold: catalog.Catalog) -> list[str]:
 
 
 def _same(price: gateway.Price, wanted: catalog.Price) -> bool:
-    return (price.unit_amount, price.currency, price.interval) == (
+    return (price.unit_amount, price.currency, price.interval, price.tax_included) == (
         wanted.unit_amount,
         wanted.currency,
         wanted.interval,
+        wanted.tax_included,
     )
 
 
 def _make(
     sold: catalog.Catalog, wanted: catalog.Price, known: dict[str, gateway.Price]
 ) -> gateway.Price:
+    taxed = "inclusive" if wanted.tax_included else "exclusive"
+    terms = f"{wanted.unit_amount}:{wanted.currency}:{wanted.interval}:{taxed}"
     return gateway.create_price(
         _product(sold, wanted.plan, known),
         wanted.lookup_key,
         wanted.currency,
         wanted.unit_amount,
         wanted.interval,
-        key=f"price:{wanted.lookup_key}:{wanted.unit_amount}:{wanted.currency}:{wanted.interval}",
+        tax_included=wanted.tax_included,
+        key=f"price:{wanted.lookup_key}:{terms}",
     )
 
 

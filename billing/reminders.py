@@ -112,7 +112,7 @@ def _note(
 
 
 def _amount(subscription: Subscription, charge_at: datetime) -> int | None:
-    """What will be charged before tax: with the discount, if it lasts until then."""
+    """What will be charged, but for tax that is put on: with the discount, if it lasts so long."""
     discounted, ends = subscription.discounted_amount, subscription.discount_ends_at
     if discounted is not None and (ends is None or ends > charge_at):
         return discounted

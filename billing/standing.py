@@ -58,7 +58,7 @@ class Standing:
 
     @property
     def next_amount(self) -> int | None:
-        """What the next charge will be before tax, with the discount that holds then."""
+        """What the next charge will be, but for tax that is put on; with the discount of then."""
         charge, last = self.next_charge_at, self.discount_ends_at
         if self.discounted_amount is None or (charge and last and charge >= last):
             return self.unit_amount

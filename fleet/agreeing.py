@@ -9,7 +9,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from billing import agreements
-from billing.catalog import Price
+from billing.catalog import Price, tax_included
 from fleet import markets, words
 from fleet.models import Vehicle
 
@@ -36,8 +36,11 @@ class Terms:
 def terms(vehicle: Vehicle) -> Terms:
     """Return what stands beside the button for this car."""
     withdrawable = markets.may_withdraw(vehicle.market)
+    included = tax_included(markets.currency(vehicle.market))
     return Terms(
-        price=_("Plus tax. You pay on Stripe's page and can cancel any time."),
+        price=_("VAT is included. You pay on Stripe's page and can cancel any time.")
+        if included
+        else _("Plus tax. You pay on Stripe's page and can cancel any time."),
         terms=_("By subscribing you agree to our terms, version {version}.").format(
             version=agreements.TERMS
         ),

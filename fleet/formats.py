@@ -5,12 +5,30 @@ from datetime import UTC, datetime, timedelta
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
+from billing.catalog import tax_included
 from billing.staff.shown import money
 
-__all__ = ["day", "moment", "money", "written_day"]
+__all__ = ["day", "moment", "money", "per_interval", "taxed", "written_day"]
 _RECENT = timedelta(hours=12)
+
+
+def taxed(amount: int, currency: str) -> str:
+    """Return a price, with a word of the tax: in it, or put on it."""
+    # Translators: a price that stands within a sentence, such as "Next charge €10.00 incl. VAT on".
+    text = gettext("{price} incl. VAT") if tax_included(currency) else gettext("{price} plus tax")
+    return text.format(price=money(amount, currency))
+
+
+def per_interval(amount: int, currency: str, interval: str) -> str:
+    """Return a price and its period, with a word of the tax; an unknown period keeps its name."""
+    names = {"month": pgettext("per", "month"), "year": pgettext("per", "year")}
+    if tax_included(currency):
+        text = gettext("{price} per {interval} incl. VAT")
+    else:
+        text = gettext("{price} per {interval} plus tax")
+    return text.format(price=money(amount, currency), interval=names.get(interval, interval))
 
 
 def day(instant: datetime) -> SafeString:

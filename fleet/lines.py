@@ -15,7 +15,7 @@ from billing.standing import Standing
 from fleet import sentences
 from fleet.carlines import CarLine
 from fleet.entries import FREE_TO_BUY, Entry, Hindrance
-from fleet.formats import day, moment, money
+from fleet.formats import day, moment, money, taxed
 from fleet.sentences import Sentences
 
 SOON = timedelta(days=7)
@@ -131,7 +131,7 @@ def _values(standing: Standing, now: datetime) -> dict[str, str]:
     card = f", {standing.card_brand.title()} •{standing.card_last4}" if standing.card_last4 else ""
     amount, full, due = standing.next_amount, standing.unit_amount, standing.open_amount
     return {
-        "amount": money(amount, standing.currency) if amount is not None else "",
+        "amount": taxed(amount, standing.currency) if amount is not None else "",
         "full": money(full, standing.currency) if full is not None else "",
         "due": money(due, standing.currency) if due is not None else "",
         "retry": day(standing.retry_at) if standing.retry_at else "",

@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy
 Sentences = tuple[str, str, Promise | str, Promise | str]
 
 UNKNOWN_CHARGE = gettext_lazy("The next charge is not known yet; look again in a minute.")
-DISCOUNT = gettext_lazy("Next charge {amount} plus tax on {charge}{card}, instead of {full}.")
+DISCOUNT = gettext_lazy("Next charge {amount} on {charge}{card}, instead of {full}.")
 DISCOUNT_ENDS = gettext_lazy(
-    "Next charge {amount} plus tax on {charge}{card}, instead of {full}. "
+    "Next charge {amount} on {charge}{card}, instead of {full}. "
     "The discount lasts until {discount_end}."
 )
 IN_DISPUTE: Sentences = (
@@ -80,7 +80,7 @@ BILLING: dict[str, Sentences] = {
         "good",
         gettext_lazy("Trial: {left}"),
         gettext_lazy(
-            "First charge {amount} plus tax on {charge}{card}. "
+            "First charge {amount} on {charge}{card}. "
             "Cancel before then and you pay nothing."
         ),
     ),
@@ -88,7 +88,7 @@ BILLING: dict[str, Sentences] = {
         "check",
         "good",
         gettext_lazy("Active"),
-        gettext_lazy("Next charge {amount} plus tax on {charge}{card}."),
+        gettext_lazy("Next charge {amount} on {charge}{card}."),
     ),
     "past_due": (
         "alert",

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from billing import checkout, switching
-from billing.catalog import Feature, Price
+from billing.catalog import Feature, Price, tax_included
 from fleet import lines
 from fleet.entries import Entry, Hindrance
-from fleet.formats import day, moment, money
+from fleet.formats import day, moment, money, per_interval
 from fleet.models import Vehicle
 
 WRONG_CODE = gettext_lazy(
@@ -245,6 +245,7 @@ class Terms:
 
     interval: str
     price: str
+    tax_included: bool
     due: str
     credit: str
     tax: str
@@ -259,7 +260,8 @@ def terms(quote: switching.Quote) -> Terms:
 
     return Terms(
         interval=quote.interval,
-        price=money(quote.unit_amount, quote.currency),
+        price=per_interval(quote.unit_amount, quote.currency, quote.interval),
+        tax_included=tax_included(quote.currency),
         due=money(quote.due, quote.currency),
         credit=some(quote.credit),
         tax=some(quote.tax),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from billing.gateway import client, values
 from billing.gateway.values import Price, Session
 
@@ -25,7 +27,14 @@ def create_product(plan: str, name: str, *, key: str) -> str:
 
 
 def create_price(
-    product: str, lookup_key: str, currency: str, unit_amount: int, interval: str, *, key: str
+    product: str,
+    lookup_key: str,
+    currency: str,
+    unit_amount: int,
+    interval: str,
+    *,
+    tax_included: bool,
+    key: str,
 ) -> Price:
     """Create a recurring price for a product."""
     with client.speaking():
@@ -37,6 +46,7 @@ def create_price(
                 "currency": currency,
                 "unit_amount": unit_amount,
                 "recurring": {"interval": interval},
+                "tax_behavior": "inclusive" if tax_included else "exclusive",
             },
             {"idempotency_key": key},
         )
@@ -76,6 +86,8 @@ def open_checkout(
     terms: Any = {"metadata": {"checkout": reference}}
     if trial_end is not None:
         terms["trial_end"] = trial_end
+    # Tax follows from where the buyer lives, which Stripe's page asks for then.
+    taxed: Any = {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto"}}
     with client.speaking():
         session = client.api().v1.checkout.sessions.create(
             {
@@ -89,6 +101,7 @@ def open_checkout(
                 "success_url": success_url,
                 "cancel_url": cancel_url,
                 "expires_at": expires_at,
+                **(taxed if settings.STRIPE_AUTOMATIC_TAX else {}),
             },
             {"idempotency_key": key},
         )

@@ -19,6 +19,8 @@ class Price:
     currency: str
     unit_amount: int
     interval: str
+    # Whether the tax is in the amount; None where nobody has said so.
+    tax_included: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def price(price: Any) -> Price:
         currency=price.currency,
         unit_amount=price.unit_amount or 0,
         interval=price.recurring.interval if price.recurring else "",
+        tax_included={"inclusive": True, "exclusive": False}.get(price.tax_behavior or ""),
     )
 
 

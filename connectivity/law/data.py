@@ -14,7 +14,7 @@ from billing import agreements, clock, events
 from connectivity.accounts.views import signed_in_just_now
 from connectivity.law import export
 from connectivity.law.wording import written
-from fleet.formats import money
+from fleet.formats import per_interval
 from fleet.models import Vehicle
 from fleet.words import car_name
 
@@ -52,8 +52,7 @@ def _agreed(person: Any) -> list[dict[str, Any]]:
         {
             "car": car_name(cars[row.subject_id]) if row.subject_id in cars else "",
             "at": written(row.at),
-            "price": money(row.unit_amount, row.currency),
-            "interval": row.interval,
+            "price": per_interval(row.unit_amount, row.currency, row.interval),
             "terms": row.terms,
             "words": [text for text in row.words.values() if text],
             "language": row.language,

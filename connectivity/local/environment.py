@@ -134,8 +134,14 @@ SECRETS: dict[str, Callable[[], str]] = {
 
 def _stripe(wished: Wishes) -> dict[str, str]:
     if wished.sandbox:
-        return {"STRIPE_API_BASE": f"http://localhost:{wished.ports.sandbox}"}
-    names = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_BASE")
+        address = f"http://localhost:{wished.ports.sandbox}"
+        return {"STRIPE_API_BASE": address, "STRIPE_AUTOMATIC_TAX": "1"}
+    names = (
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRETS",
+        "STRIPE_API_BASE",
+        "STRIPE_AUTOMATIC_TAX",
+    )
     return {name: wished.given[name] for name in names if name in wished.given}
 
 

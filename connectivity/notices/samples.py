@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import pgettext
 
 from billing import agreements
 from connectivity.accounts import mails
 from connectivity.notices import outbox
-from fleet.formats import money, written_day
+from fleet.formats import money, per_interval, written_day
 
 _TEMPLATES = Path(settings.BASE_DIR) / "templates"
 _SUBJECT = "_subject.txt"
@@ -56,14 +55,14 @@ def facts() -> dict[str, Any]:
         **moments,
         **dict.fromkeys(days, day),
         **dict.fromkeys((*links, *law), page),
-        **dict.fromkeys(("amount", "charged", "price"), price),
+        **dict.fromkeys(("amount", "charged"), price),
+        "price": per_interval(1070, "usd", "month"),
         **dict.fromkeys(("email", "from_email", "owner", "to_email"), "owner@made-up.test"),
         "car": "Model 3",
         "card": "Visa •4242",
         "code": "BCDF-GHJK",
         "days": 3,
         "driver": "driver@made-up.test",
-        "interval": pgettext("per", "month"),
         "ip": "192.0.2.1",
         "name": "Ada Lovelace",
         "reason": "…",

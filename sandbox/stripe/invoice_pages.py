@@ -125,6 +125,7 @@ class _InvoiceDesk:
             invoice=invoice,
             discount=sum(taken["amount"] for taken in invoice["total_discount_amounts"]),
             tax=sum(tax["amount"] for tax in invoice["total_taxes"]),
+            taxed=_taxed(invoice),
             refunded=self._refunded(invoice),
             waits=bool(waits),
             name=form.get("billingName", ""),
@@ -172,7 +173,7 @@ def _rows(invoice: Body, refunded: int, words: Words) -> list[tuple[str, str]]:
     if off:
         rows.append((words("Discount"), money(-off)))
     if tax:
-        rows.append((words("Tax"), money(tax)))
+        rows.append((words(_taxed(invoice)), money(tax)))
     rows.append((words("Total"), money(invoice["total"])))
     rows.append((words("Paid"), money(invoice["amount_paid"])))
     if refunded:
@@ -180,6 +181,12 @@ def _rows(invoice: Body, refunded: int, words: Words) -> list[tuple[str, str]]:
     if invoice["amount_remaining"]:
         rows.append((words("Due"), money(invoice["amount_remaining"])))
     return rows
+
+
+def _taxed(invoice: Body) -> str:
+    """What the line of the tax is called."""
+    behaviors = {tax["tax_behavior"] for tax in invoice["total_taxes"]}
+    return "Tax included" if behaviors == {"inclusive"} else "Tax"
 
 
 def _words() -> Words:

@@ -97,6 +97,7 @@ _GERMAN = {
     "Subtotal": "Zwischensumme",
     "Discount": "Rabatt",
     "Tax": "Steuer",
+    "Tax included": "Darin enthaltene Steuer",
     "This code is invalid.": "Dieser Code ist ungültig.",
     "This code has expired.": "Dieser Code ist abgelaufen.",
     "This code has been used up.": "Dieser Code ist aufgebraucht.",

@@ -46,7 +46,8 @@ def test_the_prices_are_the_catalogues(client: Client, django_assert_max_num_que
     assert "<b>$10</b> a month" in page
     assert "<b>$100</b> a year" in page
     assert "Saves $20" in page
-    assert "CA$13 a month or CA$130 a year, a car made for Europe €10 or €100" in page
+    assert "CA$13 a month or CA$130 a year plus tax;" in page
+    assert "a car made for Europe €10 or €100, VAT included." in page
 
 
 def test_where_nothing_is_on_sale_no_price_is_named(

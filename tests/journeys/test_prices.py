@@ -9,6 +9,7 @@ from billing import offers, queries, revisions
 from billing.models import CatalogRevision, Customer
 from tests.factories import Car, make_car
 from tests.journeys.browsing import card, letter, opens, sees_car
+from tests.journeys.dashboard import Dashboard
 from tests.journeys.journey import MONTHLY, YEARLY, Journey
 from tests.journeys.people import GOOD
 from tests.journeys.telling import STANDARD, Given, at, fact, premium
@@ -135,7 +136,7 @@ def test_switching_is_to_what_is_offered_now(journey: Journey) -> None:
     journey.goes_to(at("2027-03-10 12:00"))
 
     offer = sees_car(journey.owner, journey.car).follows("Switch to yearly")
-    assert "$120.00 a year, plus tax" in offer.text
+    assert "$120.00 per year plus tax" in offer.text
     assert "$7.06" in offer.text
     offer.presses("Pay $112.94 and switch")
 
@@ -171,14 +172,14 @@ def test_a_page_that_stands_open_sells_at_the_price_that_it_shows(journey: Journ
 
 
 @pytest.mark.parametrize(
-    ("market", "key", "month", "year", "credit", "due"),
+    ("market", "key", "month", "year", "tax", "credit", "due"),
     [
-        ("CA", "cad", "CA$13", "CA$130", "CA$9.17", "CA$120.83"),
-        ("DE", "eur", "€10", "€100", "€7.06", "€92.94"),
+        ("CA", "cad", "CA$13", "CA$130", "plus tax", "CA$9.17", "CA$120.83"),
+        ("DE", "eur", "€10", "€100", "incl. VAT", "€7.06", "€92.94"),
     ],
 )
 def test_a_second_currency(
-    journey: Journey, market: str, key: str, month: str, year: str, credit: str, due: str
+    journey: Journey, market: str, key: str, month: str, year: str, tax: str, credit: str, due: str
 ) -> None:
     """An owner's car of another market is sold, charged and told of in that market's currency."""
     journey.subscribes(MONTHLY)
@@ -194,15 +195,15 @@ def test_a_second_currency(
     assert f"Due today {month}.00" in paying.text
     back = paying.presses("Subscribe", **card(GOOD))
     expect_paid(journey, f"{month}.00", APRIL, of=abroad)
-    assert f"Next charge {month}.00 plus tax on Apr 1" in back.text
-    assert f"{month}.00" in letter(owner)
+    assert f"Next charge {month}.00 {tax} on Apr 1" in back.text
+    assert f"{month}.00 per month {tax}" in letter(owner)
     # One payer, two customers at Stripe: a customer has one currency.
     customers = Customer.objects.filter(payer=owner.user).order_by("id")
     assert list(customers.values_list("currency", flat=True)) == ["usd", key]
 
     journey.goes_to(at("2027-03-10 12:00"))
     offer = sees_car(owner, abroad).follows("Switch to yearly")
-    assert f"{year}.00 a year, plus tax" in offer.text
+    assert f"{year}.00 per year {tax}" in offer.text
     assert credit in offer.text
     offer.presses(f"Pay {due} and switch")
     end = at("2028-03-10 12:00") + GRACE
@@ -222,6 +223,35 @@ def test_a_second_currency(
     listed = opens(owner, "/billing/invoices/").text
     for amount in (f"{month}.00", due, "$10.00"):
         assert amount in listed
+
+
+@pytest.mark.parametrize(
+    ("market", "price", "word", "paid", "tax", "due"),
+    [
+        ("DE", "premium_monthly_eur", "€10.00 incl. VAT", "€10.00", "€1.60", "VAT in it €14.37"),
+        ("US", MONTHLY, "$10.00 plus tax", "$11.90", "$1.90", "Tax $17.10"),
+    ],
+)
+def test_tax_is_in_a_price_in_euros_and_put_on_one_in_dollars(
+    journey: Journey, settings, market: str, price: str, word: str, paid: str, tax: str, due: str
+) -> None:
+    settings.STRIPE_AUTOMATIC_TAX = True
+    Dashboard(journey.world).controls("settings", tax_percent="19")
+    owner, journey.car = journey.owner, make_car(journey.owner.user, market=market)
+    journey.world.settle()
+
+    owner.opens_checkout(journey.car, price)
+    paying = opens(owner, owner.at)
+    assert f"Due today {paid}" in paying.text
+    back = paying.presses("Subscribe", **card(GOOD))
+
+    expect_paid(journey, paid, APRIL)
+    assert f"Next charge {word} on Apr 1" in back.text
+    # The whole of the month is given back: 90 of the new price, and the tax on or in it.
+    assert due in back.follows("Switch to yearly").text
+    listed = opens(owner, "/billing/invoices/").text
+    assert f"includes {tax} tax" in listed
+    assert paid in listed
 
 
 def test_no_car_is_sold_in_another_markets_currency(journey: Journey) -> None:

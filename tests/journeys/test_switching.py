@@ -85,7 +85,7 @@ def expect_paid_later(journey: Journey) -> None:
 
 def test_switch_from_monthly_to_yearly(monthly: Journey) -> None:
     offer = shown(monthly)
-    for words in ("$100.00 a year, plus tax", CREDIT, f"Charged now {DUE}", "Mar 10, 2028"):
+    for words in ("$100.00 per year plus tax", CREDIT, f"Charged now {DUE}", "Mar 10, 2028"):
         assert words in offer.text
     monthly.expect()
 

@@ -14,11 +14,10 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from billing import standing
 from connectivity.notices import outbox
-from fleet.formats import money, written_day
+from fleet.formats import money, per_interval, taxed, written_day
 from fleet.models import Vehicle
 from fleet.words import car_name
 
@@ -62,13 +61,14 @@ class Reader:
         with translation.override(outbox.language(self.person)):
             return money(amount, currency) if amount is not None and currency else ""
 
-    def interval(self, name: str) -> str:
-        """A period as it stands after "per"; one that we do not know keeps its own name."""
+    def price(self, amount: int | None, currency: str, interval: str = "") -> str:
+        """What is charged each time, or per period, and whether the tax is in it."""
+        if amount is None or not currency:
+            return ""
         with translation.override(outbox.language(self.person)):
-            # Translators: as in "$10 per month".
-            return {"month": pgettext("per", "month"), "year": pgettext("per", "year")}.get(
-                name, name
-            )
+            if interval:
+                return per_interval(amount, currency, interval)
+            return taxed(amount, currency)
 
     def car(self, vehicle_id: UUID | None) -> dict[str, str]:
         """The car's name, and where its page is."""
@@ -104,8 +104,14 @@ class About:
 
     @property
     def price(self) -> str:
-        """What a period costs."""
-        return self.reader.money(self.terms.unit_amount, self.terms.currency)
+        """What a period costs, as it is named where the period is."""
+        return self.reader.price(self.terms.unit_amount, self.terms.currency)
+
+    @property
+    def price_per_interval(self) -> str:
+        """What it costs, and for how long."""
+        terms = self.terms
+        return self.reader.price(terms.unit_amount, terms.currency, terms.interval)
 
     def until(self, instant: datetime | str | None) -> str:
         """The day of an instant that is still to come; empty for one that has passed."""

@@ -32,8 +32,7 @@ def given(event: Any, now: datetime) -> Iterator[Mail]:
         terms = told.terms
         yield told.mail(
             "trial_started" if terms.state == "trialing" else "premium_started",
-            amount=told.price,
-            interval=told.reader.interval(terms.interval),
+            price=told.price_per_interval,
             paid_through=told.reader.day(terms.paid_through),
             **_agreed(told),
         )
@@ -107,8 +106,7 @@ def adopted(event: Any, now: datetime) -> Iterator[Mail]:
     for told in about(event, now):
         yield told.mail(
             "subscription_adopted",
-            amount=told.price,
-            interval=told.reader.interval(told.terms.interval),
+            price=told.price_per_interval,
             charge=told.until(told.terms.next_charge_at),
         )
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from billing import queries
-from billing.catalog import Price
 from connectivity.notices.rules.mail import About, Mail, about, at, page, vin_ending
 
 
@@ -89,8 +88,7 @@ def charge_ahead(event: Any, now: datetime) -> Iterator[Mail]:
             return
         yield told.mail(
             event.kind,
-            amount=told.amount() or told.price,
-            interval=told.reader.interval(told.fact("interval") or told.terms.interval),
+            price=_charge(told),
             charge=told.reader.day(told.fact("charge_at") or told.terms.next_charge_at),
             card=_card(told),
             cancel=page("garage:cancel", event.subject_id),
@@ -99,16 +97,22 @@ def charge_ahead(event: Any, now: datetime) -> Iterator[Mail]:
 
 def _new_price(told: About) -> dict[str, str]:
     """What a period will cost; the price is named by its lookup key, or by its interval."""
-    wanted = str(told.fact("to") or "")
+    wanted, terms = str(told.fact("to") or ""), told.terms
     price = queries.catalog().prices.get(wanted)
     if price is None:
-        known = wanted or told.terms.interval
-        return {"amount": told.price, "interval": told.reader.interval(known)}
-    return {"amount": _amount(told, price), "interval": told.reader.interval(price.interval)}
+        known = wanted or terms.interval
+        return {"price": told.reader.price(terms.unit_amount, terms.currency, known)}
+    return {"price": told.reader.price(price.unit_amount, price.currency, price.interval)}
 
 
-def _amount(told: About, price: Price) -> str:
-    return told.reader.money(price.unit_amount, price.currency)
+def _charge(told: About) -> str:
+    """What the event says that is charged; where it does not, what a period costs."""
+    amount, terms = told.fact("amount"), told.terms
+    return told.reader.price(
+        terms.unit_amount if amount is None else amount,
+        told.fact("currency") or terms.currency,
+        told.fact("interval") or terms.interval,
+    )
 
 
 def _card(told: About) -> str:

@@ -1,4 +1,4 @@
-"""Says what a Checkout Session asks for: its items less its code, and tax on what is left."""
+"""Says what a Checkout Session asks for: its items less its code, and tax on or in what is left."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def _check(tx: Transaction, session: Body, code: Body) -> None:
 def _price(
     tx: Transaction, session: Body, items: list[Body], coupons: list[tuple[str, Body]]
 ) -> None:
-    parts = [Part(item["amount_subtotal"], item["price"]["product"]) for item in items]
+    parts = [_part(item) for item in items]
     totals.reduce(parts, coupons, session["currency"])
     exemption = (session["customer_details"] or {}).get("tax_exempt", "none")
     tax = totals.tax_for(tx, exemption) if session["automatic_tax"]["enabled"] else None
@@ -81,4 +81,9 @@ def _price(
     for item, part in zip(items, parts, strict=True):
         item["amount_discount"] = sum(part.off.values())
         item["amount_tax"] = part.tax
-        item["amount_total"] = part.net + part.tax
+        item["amount_total"] = part.total
+
+
+def _part(item: Body) -> Part:
+    inclusive = item["price"]["tax_behavior"] == "inclusive"
+    return Part(item["amount_subtotal"], item["price"]["product"], inclusive=inclusive)

@@ -120,7 +120,7 @@ def _priced(tx: Transaction, customer: Body, subscription: Body, lines: list[Bod
     """Every sum of the invoice, after its lines were told their discounts and their tax."""
     at = max([tx.now, *(line["period"]["start"] for line in lines)])
     coupons = totals.applying(tx, subscription, at)
-    parts = [_part(line) for line in lines]
+    parts = [_part(tx, line) for line in lines]
     totals.reduce(parts, coupons, subscription["currency"])
     taxed = subscription["automatic_tax"]["enabled"]
     tax = totals.tax_for(tx, customer["tax_exempt"]) if taxed else None
@@ -129,19 +129,18 @@ def _priced(tx: Transaction, customer: Body, subscription: Body, lines: list[Bod
     for line, part in zip(lines, parts, strict=True):
         _tell_line(line, part, tax)
     off = {name: sum(part.off.get(name, 0) for part in parts) for name, _ in coupons}
-    subtotal, net = sum(part.amount for part in parts), sum(part.net for part in parts)
-    total = net + sum(part.tax for part in parts)
+    subtotal, total = sum(part.amount for part in parts), sum(part.total for part in parts)
     return {
         "amount_due": max(0, total),
         "amount_remaining": max(0, total),
         "automatic_tax": _AUTOMATIC if taxed else _INVOICE["automatic_tax"],
         "discounts": [name for name, _ in coupons],
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal,
+        "subtotal_excluding_tax": subtotal - sum(part.tax for part in parts if part.inclusive),
         "total": total,
         "total_discount_amounts": _amounts(off),
-        "total_excluding_tax": net,
-        "total_taxes": [totals.tax_line(total - net, net, tax)] if tax else [],
+        "total_excluding_tax": sum(part.untaxed for part in parts),
+        "total_taxes": totals.tax_lines(parts, tax),
     }
 
 
@@ -154,15 +153,21 @@ _AUTOMATIC: Body = {
 }
 
 
-def _part(line: Body) -> Part:
-    product = line["pricing"]["price_details"]["product"]
-    return Part(line["amount"], product, discountable=line["discountable"])
+def _part(tx: Transaction, line: Body) -> Part:
+    details = line["pricing"]["price_details"]
+    inclusive = tx.get("price", details["price"])["tax_behavior"] == "inclusive"
+    return Part(
+        line["amount"],
+        details["product"],
+        discountable=line["discountable"],
+        inclusive=inclusive,
+    )
 
 
 def _tell_line(line: Body, part: Part, tax: Tax | None) -> None:
     line["discounts"] = list(part.off)
     line["discount_amounts"] = _amounts(part.off)
-    line["taxes"] = [totals.tax_line(part.tax, part.net, tax)] if tax else []
+    line["taxes"] = totals.tax_lines([part], tax)
 
 
 def _amounts(off: dict[str, int]) -> list[Body]:

@@ -1,4 +1,4 @@
-"""Adds up what is sold: discounts off the gross, exclusive tax on what is left, in whole cents.
+"""Adds up what is sold: discounts off the gross, tax on or in what is left, in whole cents.
 
 Every sum is rounded once and shared out among its parts, so that parts and sum always agree.
 """
@@ -21,14 +21,26 @@ class Part:
     amount: int
     product: str
     discountable: bool = True
+    # Whether the amount has the tax in it, or it is put on.
+    inclusive: bool = False
     # By discount, in the order in which they apply.
     off: dict[str, int] = dataclasses.field(default_factory=dict)
     tax: int = 0
 
     @property
     def net(self) -> int:
-        """What is left after the discounts, before tax."""
+        """What is left after the discounts, before a tax that is put on."""
         return self.amount - sum(self.off.values())
+
+    @property
+    def total(self) -> int:
+        """What is to be paid."""
+        return self.net if self.inclusive else self.net + self.tax
+
+    @property
+    def untaxed(self) -> int:
+        """What is to be paid, but for the tax."""
+        return self.total - self.tax
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,12 +105,14 @@ def reduce(parts: Sequence[Part], coupons: Sequence[tuple[str, Body]], currency:
 
 
 def levy(parts: Sequence[Part], tax: Tax) -> None:
-    """Put the tax on each part; a credit takes its tax back."""
-    nets = [part.net for part in parts]
-    for part, share in zip(
-        parts, shared(rounded(sum(nets) * tax.percent / 100), nets), strict=True
-    ):
-        part.tax = share
+    """Find the tax on each part, or in it; a credit takes its tax back."""
+    for inclusive in (False, True):
+        meant = [part for part in parts if part.inclusive == inclusive]
+        nets = [part.net for part in meant]
+        hundred = 100 + tax.percent if inclusive else 100
+        whole = rounded(fractions.Fraction(sum(nets)) * tax.percent / hundred)
+        for part, share in zip(meant, shared(whole, nets), strict=True):
+            part.tax = share
 
 
 def rounded(exact: fractions.Fraction) -> int:
@@ -117,13 +131,22 @@ def shared(whole: int, weights: Sequence[int]) -> list[int]:
     return shares
 
 
-def tax_line(amount: int, taxable: int, tax: Tax) -> Body:
-    """How an invoice and its lines tell of a tax."""
+def tax_lines(parts: Sequence[Part], tax: Tax | None) -> list[Body]:
+    """How an invoice and its lines tell of a tax: what is on the amounts, then what is in them."""
+    found = []
+    for behavior, inclusive in (("exclusive", False), ("inclusive", True)):
+        meant = [part for part in parts if part.inclusive == inclusive]
+        if tax and meant:
+            found.append(_tax_line(meant, behavior, tax))
+    return found
+
+
+def _tax_line(parts: Sequence[Part], behavior: str, tax: Tax) -> Body:
     return {
-        "amount": amount,
-        "tax_behavior": "exclusive",
+        "amount": sum(part.tax for part in parts),
+        "tax_behavior": behavior,
         "tax_rate_details": {"tax_rate": _TAX_RATE},
         "taxability_reason": tax.reason,
-        "taxable_amount": taxable,
+        "taxable_amount": sum(part.untaxed for part in parts),
         "type": "tax_rate_details",
     }
