@@ -1,4 +1,4 @@
-"""The edge (ASGI): answers checks and good reports ahead of Django, which has the rest of /vehicle.
+"""The edge (ASGI): answers what cars ask all day ahead of Django, which has the rest of /vehicle.
 
 Every answer carries `Date` by the product's own clock, which a car without trusted time takes, and
 the id under which the request is in the logs.
@@ -25,7 +25,8 @@ _django = get_asgi_application()
 
 from billing import clock  # noqa: E402 -- Django is to be set up first
 from connectivity import answers, guarded  # noqa: E402
-from fleet.api import check, holding, report  # noqa: E402
+from fleet.api import check, holding  # noqa: E402
+from fleet.api.ahead import Ahead, Request  # noqa: E402
 from fleet.api.check import Answer, Asked  # noqa: E402
 from fleet.api.parsers import LARGEST, TooLarge  # noqa: E402
 from fleet.api.problems import problem  # noqa: E402
@@ -36,8 +37,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 CHECK = "/vehicle/v1/entitlement"
-REPORT = "/vehicle/v1/entitlement/report"
 TOKEN = "/vehicle/v1/token"  # noqa: S105 -- an address
+AHEAD = {("PUT", "/vehicle/v1/entitlement/report"): Ahead.report, ("POST", TOKEN): Ahead.token}
 REQUEST_ID = b"x-request-id"
 FORWARDED = b"x-forwarded-for"
 FAILURES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
@@ -59,7 +60,7 @@ class Counter:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.desk = Desk()
-        self.reports = report.reports()
+        self.ahead = Ahead()
         self._now = self._dated = -1
         self._fresh = False
         self._date = b""
@@ -99,8 +100,8 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
         if scope["path"] == CHECK and scope["method"] in ("GET", "HEAD"):
             await _check(scope, send)
-        elif scope["path"] == REPORT and scope["method"] == "PUT":
-            await _report(scope, receive, send)
+        elif call := AHEAD.get((scope["method"], scope["path"])):
+            await _ahead(call, scope, receive, send)
         else:
             await _the_rest(scope, receive, send)
     elif scope["type"] == "lifespan":
@@ -146,24 +147,24 @@ async def _check(scope: Message, send: Send) -> None:
     await _tell(answer, send, counter, request_id)
 
 
-async def _report(scope: Message, receive: Receive, send: Send) -> None:
+async def _ahead(call: Any, scope: Message, receive: Receive, send: Send) -> None:
     counter = _counter or _open()
     headers = dict(scope["headers"])
-    # Without a good length there may be no end: see `_the_rest`.
-    body = b""
-    if 0 < int(headers.get(b"content-length", 0)) <= LARGEST:
+    address = check.address(scope["client"], headers.get(FORWARDED, b""))
+    # Without a good length there may be no end: see `_the_rest`, which also has who is to wait.
+    if 0 < int(headers.get(b"content-length", 0)) <= LARGEST and not counter.desk.wait_of(address):
+        body = b""
         while (message := await receive()).get("more_body", False):
             body += message["body"]
         body += message.get("body", b"")
-        request_id = _named(headers.get(REQUEST_ID, b""))
-        asked = Asked(request_id=request_id)
+        request = Request(headers, body, _named(headers.get(REQUEST_ID, b"")))
         try:
-            answer = await report.answer(counter.reports, headers, body, asked, now=clock.now())
+            answer = await call(counter.ahead, request, now=clock.now())
         except Exception:  # As above.
-            log.exception("report_failed", request_id=request_id.decode())
-            answer = check.failed(asked)
+            log.exception("not_done_ahead", request_id=request.name.decode())
+            answer = check.failed(Asked(request_id=request.name))
         if answer is not None:
-            await _tell(answer, send, counter, request_id)
+            await _tell(answer, send, counter, request.name)
             return
         receive = _again(message | {"body": body}, receive)
     await _the_rest(scope, receive, send)
@@ -281,7 +282,7 @@ async def _live(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             _collect_in_rounds()
         if message["type"] == "lifespan.shutdown" and _counter is not None:
-            await _counter.reports.close()
+            await _counter.ahead.close()
             await _counter.desk.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":

@@ -24,20 +24,14 @@ _NOTE = """
 """
 
 
-def note(vehicle: Vehicle, *, now: datetime) -> None:
-    """Note that a car was heard of, by whoever has read its row anyway."""
-    if is_due(vehicle.last_contact_at, now=now):
-        Vehicle.objects.filter(id=vehicle.id).update(last_contact_at=now)
-
-
 def note_read(vehicles: Iterable[Vehicle], *, now: datetime) -> None:
-    """Note the same of many, whose rows were read and are locked."""
+    """Note that these were heard of, by whoever has read their rows anyway and holds them."""
     due = [vehicle.id for vehicle in vehicles if is_due(vehicle.last_contact_at, now=now)]
     if due:
         Vehicle.objects.filter(id__in=due).update(last_contact_at=now)
 
 
-def note_all(heard: Mapping[UUID, int]) -> int:
+def note_all(heard: Mapping[UUID, float]) -> int:
     """Note when these cars were heard of (Unix seconds), in one statement; return for how many."""
     instants = [datetime.fromtimestamp(at, UTC) for at in heard.values()]
     with connection.cursor() as cursor:

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,12 +20,13 @@ from uuid import UUID
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from jwt.types import Options
 
 from fleet import contact
-from fleet.models import UsedAssertion, Vehicle
+from fleet.models import Vehicle
 
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LIFETIME = 86_400  # seconds; less up to a tenth, at random
 GRACE = 86_400  # seconds past its expiry for which a token is good while no new one can be had
 LONGEST_ASSERTION = 300  # seconds from iat to exp
@@ -35,6 +37,11 @@ _MAC = 16  # bytes
 _STANDARD = bytes.maketrans(b"-_+/", b"+/  ")  # from base64url, and from nothing else
 _NOBODYS_KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, appendix A.2
 _LONGEST_JTI = 128  # characters
+_SPEND = """
+    INSERT INTO fleet_usedassertion (vehicle_id, jti, expires_at)
+    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[])
+    ON CONFLICT DO NOTHING RETURNING vehicle_id, jti
+"""
 # Times and names are checked after the signature, in our own words and by our own clock.
 _ONLY_THE_SIGNATURE: Options = {
     "verify_exp": False,
@@ -68,26 +75,45 @@ class Token:
     expires_at: int
 
 
-def exchange(assertion: str, *, now: datetime) -> tuple[str, int]:
-    """Return a token and its lifetime in seconds for an assertion, which is spent by it.
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token that was given for an assertion, and its lifetime in seconds."""
 
-    Raises AssertionRefused.
-    """
-    claims, vehicle = _verified(assertion)
-    expires_at = _check_times(claims, int(now.timestamp()))
-    jti = _check_names(claims)
-    try:
-        with transaction.atomic():
-            UsedAssertion.objects.create(
-                vehicle=vehicle,
-                jti=jti,
-                expires_at=datetime.fromtimestamp(expires_at + DRIFT, UTC),
-            )
-    except IntegrityError:
-        raise AssertionRefused("This assertion was used before; sign a new one.") from None
-    contact.note(vehicle, now=now)
-    lifetime = LIFETIME - secrets.randbelow(LIFETIME // 10)
-    return issue(vehicle, int(now.timestamp()) + lifetime), lifetime
+    token: str
+    lifetime: int
+
+    def document(self) -> dict[str, Any]:
+        """What the car is answered (RFC 6749, section 5.1)."""
+        return {
+            "access_token": self.token,
+            "token_type": "Bearer",
+            "expires_in": self.lifetime,
+        }
+
+
+def exchange(assertion: str, *, now: datetime) -> Issued:
+    """Return a token for an assertion, which is spent by it. Raises AssertionRefused."""
+    [issued] = exchange_all([assertion], now=now)
+    if isinstance(issued, AssertionRefused):
+        raise issued
+    return issued
+
+
+def exchange_all(assertions: Sequence[str], *, now: datetime) -> list[Issued | AssertionRefused]:
+    """Exchange many assertions, each for itself; return what came of each."""
+    vins = [_named(each) for each in assertions]
+    known = {car.vin: car for car in Vehicle.objects.filter(vin__in=set(vins), removed_at=None)}
+    read = [
+        _read(each, known.get(vin), now=now) for each, vin in zip(assertions, vins, strict=True)
+    ]
+    good: dict[tuple[UUID, str], _Good] = {}
+    for each in read:
+        if isinstance(each, _Good):
+            good.setdefault((each.vehicle.id, each.jti), each)
+    with transaction.atomic():
+        spent = {good[name] for name in _spend(good)}
+        _heard([each.vehicle for each in spent], now=now)
+    return [_issued(each, spent, now=now) for each in read]
 
 
 def issue(vehicle: Vehicle, expires_at: int) -> str:
@@ -164,25 +190,65 @@ def _seal(key: str, body: bytes, vin: bytes) -> bytes:
     return closed.to_bytes(_VIN, "big")
 
 
-def _verified(assertion: str) -> tuple[dict[str, Any], Vehicle]:
-    """The claims, once the signature is found to be that of the car they name."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Good:
+    """An assertion that is right, if it was not used before."""
+
+    vehicle: Vehicle
+    jti: str
+    expires_at: int
+
+
+def _named(assertion: str) -> str:
+    """The VIN that a stranger's text names; what is no VIN is not even looked for."""
     try:
-        known = _named(jwt.decode(assertion, options={"verify_signature": False}).get("sub"))
+        vin = jwt.decode(assertion, options={"verify_signature": False}).get("sub")
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return ""
+    return vin if isinstance(vin, str) and vin.isascii() and vin.isalnum() else ""
+
+
+def _read(assertion: str, known: Vehicle | None, *, now: datetime) -> _Good | AssertionRefused:
+    """What an assertion says, once it is found to be that of the car which it names."""
+    try:
         # An unknown VIN costs the same time and gets the same answer as a wrong key.
         key = _public_key(known.public_key if known else _NOBODYS_KEY)
         claims = jwt.decode(assertion, key, algorithms=["EdDSA"], options=_ONLY_THE_SIGNATURE)
     except (jwt.PyJWTError, ValueError, RecursionError):
         known, claims = None, {}
     if known is None:
-        raise AssertionRefused("The assertion is not signed with the key of a car that we know.")
-    return claims, known
+        return AssertionRefused("The assertion is not signed with the key of a car that we know.")
+    try:
+        expires_at = _check_times(claims, int(now.timestamp()))
+        return _Good(known, _check_names(claims), expires_at)
+    except AssertionRefused as refused:
+        return refused
 
 
-def _named(vin: Any) -> Vehicle | None:
-    """The car that a stranger's text names; what is no VIN is not even looked for."""
-    if not (isinstance(vin, str) and vin.isascii() and vin.isalnum()):
-        return None
-    return Vehicle.objects.filter(vin=vin, removed_at=None).first()
+def _spend(good: Mapping[tuple[UUID, str], _Good]) -> list[tuple[UUID, str]]:
+    """Put on record that these are used; return which of them were not."""
+    names = sorted(good)  # in one order for all, so that two edges never wait crosswise
+    ends = [datetime.fromtimestamp(good[name].expires_at + DRIFT, UTC) for name in names]
+    with connection.cursor() as cursor:
+        cursor.execute(_SPEND, [[car for car, _ in names], [jti for _, jti in names], ends])
+        return [(car, jti) for car, jti in cursor.fetchall()]
+
+
+def _heard(vehicles: Iterable[Vehicle], *, now: datetime) -> None:
+    due = [car.id for car in vehicles if contact.is_due(car.last_contact_at, now=now)]
+    if due:
+        contact.note_all(dict.fromkeys(due, now.timestamp()))
+
+
+def _issued(
+    read: _Good | AssertionRefused, spent: set[_Good], *, now: datetime
+) -> Issued | AssertionRefused:
+    if isinstance(read, AssertionRefused):
+        return read
+    if read not in spent:
+        return AssertionRefused("This assertion was used before; sign a new one.")
+    lifetime = LIFETIME - secrets.randbelow(LIFETIME // 10)
+    return Issued(issue(read.vehicle, int(now.timestamp()) + lifetime), lifetime)
 
 
 def _public_key(encoded: str) -> Ed25519PublicKey:

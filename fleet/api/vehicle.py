@@ -19,10 +19,9 @@ from fleet.api import check
 from fleet.api.authentication import IsVehicle, VehicleToken
 from fleet.api.parsers import Form, Json
 from fleet.api.problems import request_id
-from fleet.credentials import Token
+from fleet.credentials import GRANT_TYPE, Token
 from fleet.models import Vehicle
 
-GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LARGEST = 2**53 - 1
 log = structlog.get_logger()
 
@@ -123,7 +122,7 @@ class VehicleView(APIView):
 
 
 class TokenView(APIView):
-    """An assertion for a token."""
+    """An assertion for a token; see fleet.api.ahead for the edge's way."""
 
     permission_classes = (AllowAny,)
     parser_classes = (Form,)
@@ -142,13 +141,10 @@ class TokenView(APIView):
         if given.validated_data["grant_type"] != GRANT_TYPE:
             raise OAuthRefused("unsupported_grant_type", f"`grant_type` is to be {GRANT_TYPE}.")
         try:
-            token, lifetime = credentials.exchange(
-                given.validated_data["assertion"], now=clock.now()
-            )
+            issued = credentials.exchange(given.validated_data["assertion"], now=clock.now())
         except credentials.AssertionRefused as error:
             raise OAuthRefused("invalid_grant", str(error)) from error
-        answer = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
-        return Response(answer, headers={"Cache-Control": "no-store"})
+        return Response(issued.document(), headers={"Cache-Control": "no-store"})
 
 
 class PairingView(VehicleView):
@@ -166,7 +162,7 @@ class PairingView(VehicleView):
 
 
 class ReportView(VehicleView):
-    """What became of a version in the car; see fleet.api.report for what comes ahead of it."""
+    """What became of a version in the car; see fleet.api.ahead for the edge's way."""
 
     @extend_schema(operation_id="report", request=ReportRequest, responses={204: None})
     def put(self, request: Request) -> Response:

@@ -239,6 +239,7 @@ class Car:
             etag=step.etag or "",
             lease=document.lease,
         )
+        self._holding.adopt(step.lease)
         self._owe_report(document.version, document.catalog, APPLIED, "")
 
     def _owe_report(self, version: int, catalog: int, result: str, reason: str) -> None:

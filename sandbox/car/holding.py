@@ -39,6 +39,11 @@ class Holding:
                 self._lease = None
         return self._lease
 
+    def adopt(self, lease: leases.Lease) -> None:
+        """Take the lease in memory as read: it has just been found right."""
+        memory = self._notebook.memory
+        self._lease, self._read_from = lease, (memory.lease, memory.jwks_fetched_at)
+
     def good(self, now: float) -> leases.Lease | None:
         """The lease, if it holds at the car's time `now`."""
         lease = self.signed()

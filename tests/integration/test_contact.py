@@ -156,7 +156,7 @@ def test_it_is_written_by_itself(cars, monkeypatch) -> None:
 @pytest.mark.parametrize(("apart", "written"), [(59, 0), (60, 1), (600, 1)])
 def test_a_token_and_a_report_write_only_what_is_older_than_an_hour(cars, apart, written) -> None:
     vehicle = cars[0].vehicle
-    contact.note(vehicle, now=at(0))
+    contact.note_read([vehicle], now=at(0))
     vehicle.refresh_from_db()
-    contact.note(vehicle, now=at(0) + timedelta(minutes=apart))
+    contact.note_read([vehicle], now=at(0) + timedelta(minutes=apart))
     assert last(cars[0]) == NOW + written * apart * 60

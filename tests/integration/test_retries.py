@@ -153,7 +153,7 @@ def test_the_unconfirmed_is_told_again_too(car) -> None:
 def test_the_task_does_it(car) -> None:
     long_ago = clock.now() - DAY
     say(car, long_ago, applied=False)
-    contact.note(Vehicle.objects.get(id=car.vehicle.id), now=clock.now())
+    contact.note_read([Vehicle.objects.get(id=car.vehicle.id)], now=clock.now())
     tasks.retry_stuck()
     tasks.retry_stuck()
     assert queries.version(car.vehicle.id) == 2

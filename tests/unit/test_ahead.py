@@ -1,17 +1,19 @@
-"""What is stored ahead of Django is what Django would have stored; all else is left to it."""
+"""What is done ahead of Django is what Django would have done; all else is left to it."""
 
 import asyncio
 import json
 import uuid
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import OperationalError
 
 from fleet import credentials, delivery
-from fleet.api import report
-from fleet.api.check import Asked
+from fleet.api.ahead import Ahead, Request
 from fleet.api.vehicle import ReportRequest
+from fleet.credentials import GRANT_TYPE, AssertionRefused, Issued
 from fleet.models import Vehicle
 from fleet.together import NotDone
 
@@ -23,6 +25,8 @@ PLAIN = {
     "reason": "",
     "at": "2026-11-22T08:20:00Z",
 }
+FORM = b"application/x-www-form-urlencoded"
+RIGHT = {"grant_type": GRANT_TYPE, "assertion": "eyJ.e30._-9"}
 FAULTS = [delivery.AheadOfUs, delivery.FormerUnit]
 
 
@@ -34,18 +38,32 @@ def headers(**changed: bytes) -> dict[bytes, bytes]:
     return {name.encode(): value for name, value in (own | named).items()}
 
 
-def answered(body: object, error: Exception | None = None, **changed: bytes):
-    """What is answered, and what was to be stored."""
-    brought: list[delivery.Said] = []
+def done(call, attribute: str, request: Request, outcome: Any):
+    """What is answered, and what was brought to be done."""
+    brought: list[Any] = []
 
-    async def to(said: delivery.Said) -> None:
-        brought.append(said)
-        if error is not None:
-            raise error
+    async def to(item: Any) -> Any:
+        brought.append(item)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
+    async def ask() -> Any:
+        ahead = Ahead()
+        setattr(ahead, attribute, to)
+        return await call(ahead, request, now=NOW)
+
+    return asyncio.run(ask()), brought
+
+
+def answered(body: object, outcome: Exception | None = None, **changed: bytes):
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    asked = Asked(request_id=b"r1")
-    return asyncio.run(report.answer(to, headers(**changed), text, asked, now=NOW)), brought
+    return done(Ahead.report, "_reports", Request(headers(**changed), text, b"r1"), outcome)
+
+
+def exchanged(body: bytes, outcome: object = Issued("t", 80_000), kind: bytes = FORM):
+    request = Request({b"content-type": kind}, body, b"r1")
+    return done(Ahead.token, "_tokens", request, outcome)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +144,49 @@ def test_what_is_not_stored_is_said_so(error) -> None:
     document = json.loads(body)
     assert document["type"].endswith(":not-now")
     assert document["instance"] == "urn:request:r1"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_assertion_that_is_plainly_one_is_exchanged(order) -> None:
+    form = urlencode(list(RIGHT.items())[::order]).encode()
+    answer, brought = exchanged(form, kind=FORM + b"; charset=utf-8")
+    status, head, body = answer
+    assert brought == [("eyJ.e30._-9", NOW)]
+    assert (status, json.loads(body)) == (
+        200,
+        {"access_token": "t", "token_type": "Bearer", "expires_in": 80_000},
+    )
+    assert b"cache-control: no-store\r\n" in head
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"",
+        b"x",
+        b"\xff",
+        b'{"assertion": "x"}',
+        *(
+            urlencode(RIGHT | {"assertion": each}).encode()
+            for each in ("", "ä", "x" * 4_097, "a b")
+        ),
+        urlencode(RIGHT | {"grant_type": "password"}).encode(),
+        urlencode(RIGHT | {"scope": "all"}).encode(),
+        urlencode(RIGHT).encode() + b"&assertion=y",
+    ],
+)
+def test_any_other_request_for_a_token_is_left_to_django(form) -> None:
+    assert exchanged(form) == (None, [])
+    assert exchanged(urlencode(RIGHT).encode(), kind=b"application/json") == (None, [])
+
+
+def test_so_is_an_assertion_that_is_refused() -> None:
+    answer, brought = exchanged(urlencode(RIGHT).encode(), AssertionRefused("no"))
+    assert (answer, len(brought)) == (None, 1)
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), NotDone("late")])
+def test_a_token_that_nobody_can_give_now_is_not_refused(error) -> None:
+    (status, head, _), _ = exchanged(urlencode(RIGHT).encode(), error)
+    assert status == 503
+    assert b"retry-after: " in head
