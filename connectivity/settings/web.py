@@ -29,6 +29,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "connectivity.middleware.no_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Why pages with secrets in them may be compressed: docs/decisions/0020.
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
