@@ -14,6 +14,7 @@ from uuid import UUID
 
 from billing.grants import Gift, give
 from tests.factories import Car, make_car
+from tests.journeys import memory
 from tests.journeys.people import GOOD, Person
 from tests.journeys.telling import STANDARD, Fact, Given, Says, Teller
 from tests.journeys.world import World
@@ -52,6 +53,10 @@ class Journey:
         """The owner goes to the payment page, pays and comes back."""
         self.owner.opens_checkout(self.car, price)
         return self.owner.pays(card)
+
+    def has_subscribed(self, price: str = MONTHLY) -> str:
+        """The same, as what a journey begins with. See Note [Walked once] in memory.py."""
+        return memory.walk(self, price, lambda: self.subscribes(price))
 
     def cancels(self) -> str:
         """The owner cancels on the car's page."""

@@ -231,6 +231,8 @@ class Dashboard:
 class RemoteWorld(World):
     """The product in this process, and a Stripe that is elsewhere."""
 
+    can_come_back = False
+
     def __init__(self, account: Account, clocks: Clocks, traveller: time_machine.Traveller) -> None:
         self.app = Dashboard(account)  # type: ignore[assignment] # it takes the same calls
         self._events = Events(account)

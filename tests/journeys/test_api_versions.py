@@ -23,7 +23,7 @@ NEW = "2027-03-01.fuchsia"
 @pytest.fixture
 def dashboard(journey: Journey) -> Dashboard:
     """Stripe's dashboard, where somebody has set the endpoint to the new version."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=["checkout_started", "grant_given", "subscription_active"],
         mails=["premium_started"],

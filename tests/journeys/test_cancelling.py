@@ -15,7 +15,7 @@ GRACE = timedelta(days=7)
 @pytest.fixture
 def paying(journey: Journey) -> Journey:
     """A journey whose first month is paid."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=["checkout_started", "grant_given", "subscription_active"],
         mails=["premium_started"],

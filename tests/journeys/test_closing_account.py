@@ -24,7 +24,7 @@ STARTED = ["checkout_started", "grant_given", "subscription_active"]
 @pytest.fixture
 def paying(journey: Journey) -> Journey:
     """A month is paid, and half of it is over."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=STARTED,
         mails=["premium_started"],

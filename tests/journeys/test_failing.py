@@ -21,7 +21,7 @@ STARTED = ["checkout_started", "grant_given", "subscription_active"]
 @pytest.fixture
 def failing(journey: Journey) -> Journey:
     """A month is paid, and the card that is to pay the next one will be declined."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=STARTED,
         mails=["premium_started"],

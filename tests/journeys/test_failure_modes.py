@@ -34,7 +34,7 @@ UPDATED = "customer.subscription.updated"
 @pytest.fixture
 def paying(journey: Journey) -> Journey:
     """A journey whose first month is paid."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     started(journey)
     journey.goes_to(CALLED)
     return journey

@@ -18,7 +18,7 @@ STARTED: list[str | Fact] = [
 
 def told(journey: Journey, **stated) -> str:
     """What a step says that is not as stated."""
-    journey.subscribes()
+    journey.has_subscribed()
     right: dict[str, Any] = {
         "events": STARTED,
         "mails": ["premium_started"],

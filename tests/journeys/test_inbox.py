@@ -20,7 +20,7 @@ HOUR, GRACE = timedelta(hours=1), timedelta(days=7)
 @pytest.fixture
 def renewed(journey: Journey) -> Iterator[Journey]:
     """Somebody whose first renewal was paid at Stripe, and of which we have heard nothing."""
-    journey.subscribes()
+    journey.has_subscribed()
     journey.teller.news()
     journey.world.webhooks.hold()
     for instant in (APRIL, APRIL + HOUR):

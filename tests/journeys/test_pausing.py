@@ -22,7 +22,7 @@ KEEPING = {"bill_for[unused_time_from][type]": "none"}
 @pytest.fixture
 def paying(journey: Journey) -> Journey:
     """A journey whose first month is paid."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=["checkout_started", "grant_given", "subscription_active"],
         mails=["premium_started"],

@@ -16,7 +16,7 @@ GRACE, DRAFT, MINUTE = timedelta(days=7), timedelta(hours=1), timedelta(minutes=
 @pytest.fixture
 def paying(journey: Journey) -> Journey:
     """A journey whose first month is paid."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=["checkout_started", "grant_given", "subscription_active"],
         mails=["premium_started"],

@@ -17,7 +17,7 @@ def subscribed(journey: Journey, price: str, charge: str, paid_through: str) -> 
     """Begin with a paid period."""
     end = at(paid_through) + GRACE
     start = journey.now
-    journey.subscribes(price)
+    journey.has_subscribed(price)
     journey.expect(
         events=STARTED,
         mails=["premium_started"],

@@ -17,7 +17,7 @@ STARTED = ["checkout_started", "grant_given", "subscription_active"]
 
 def pay(journey: Journey) -> None:
     """The seller has paid the first month."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=STARTED,
         mails=["premium_started"],
@@ -85,7 +85,7 @@ def test_car_sold_and_both_sides_have_it_in_writing(journey: Journey) -> None:
         car=premium(until=end, reason="trial"),
     )
     sold = letter_to(journey.owner, "has left your garage")
-    assert "You no longer own the Model 3 with us since Mar 16, 2027, 09:00 UTC." in sold
+    assert "The Model 3 left your garage on Mar 16, 2027, 09:00 UTC." in sold
     assert "it does not go to the next owner. Nothing more is charged." in sold
     assert "What came with the car stays with the car." in sold
     assert "$5.17" in letter_to(journey.owner, "We have sent back")

@@ -19,7 +19,7 @@ GRACE, DRAFT = timedelta(days=7), timedelta(hours=1)
 @pytest.fixture
 def paying(journey: Journey) -> Journey:
     """A journey whose first month is paid, on the day of the call."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     journey.expect(
         events=["checkout_started", "grant_given", "subscription_active"],
         mails=["premium_started"],

@@ -19,7 +19,7 @@ REFUSED = "sweep_failed: billing.gateway.client.StripeRefused"
 
 
 def subscribed(journey: Journey, price: str, charge: str, until: str) -> Journey:
-    journey.subscribes(price)
+    journey.has_subscribed(price)
     journey.expect(
         events=["checkout_started", "grant_given", "subscription_active"],
         mails=["premium_started"],

@@ -102,6 +102,8 @@ class Webhooks:
 class World:
     """The product, its Stripe and the time."""
 
+    can_come_back = True  # to what it was
+
     def __init__(self, app: flask.Flask, traveller: time_machine.Traveller) -> None:
         self.app = app
         self.sandbox: Sandbox = app.extensions["world"]
