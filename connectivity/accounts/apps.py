@@ -1,6 +1,6 @@
 """Registers the accounts app."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class AccountsConfig(AppConfig):
@@ -13,3 +13,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers."""
         from connectivity.accounts import receivers  # noqa: F401 -- to be imported is all it is for
+
+        # Nobody signs in where cars call.
+        if apps.is_installed("allauth.mfa"):
+            from connectivity.accounts import proofs  # noqa: F401 -- likewise

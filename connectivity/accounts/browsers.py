@@ -1,9 +1,12 @@
-"""The template filter that names a browser as its user would; trusts it no further than that."""
+"""The template filters that name a browser, and say whether an emailed code alone signs in."""
 
 import re
+from typing import Any
 
 from django import template
 from django.utils.translation import gettext as _
+
+from connectivity.accounts.stages import SecondFactorStage
 
 register = template.Library()
 
@@ -34,6 +37,12 @@ def browser(user_agent: str) -> str:
     if name and system:
         return _("{browser} on {system}").format(browser=name, system=system)
     return name or system or user_agent[:60]
+
+
+@register.filter
+def code_is_enough(user: Any) -> bool:
+    """Whether this person signs in by an emailed code alone, should a device be lost."""
+    return not SecondFactorStage.is_for(user)
 
 
 def _first(known: tuple[tuple[str, str], ...], user_agent: str) -> str:
