@@ -11,10 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from billing.catalog import Feature, Price
-from fleet import words
-from fleet.formats import money
+from fleet import agreeing, words
 
-MONTHS = 12
 _TEXTS: dict[str, Promise] = {
     "live_traffic": _("See where it is slow before you get there, and go round it."),
     "satellite_maps": _("See the road, the entrance and the car park from above."),
@@ -62,6 +60,4 @@ def prices(sold: Iterable[Price]) -> Prices | None:
     if not {"month", "year"} <= found.keys():
         return None
     month, year = found["month"], found["year"]
-    saved = MONTHS * month.unit_amount - year.unit_amount
-    text = money(saved, year.currency, brief=True) if saved > 0 else ""
-    return Prices(words.offer(month), words.offer(year), text)
+    return Prices(words.offer(month), words.offer(year), agreeing.saved([month, year]))

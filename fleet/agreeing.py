@@ -3,6 +3,7 @@
 What the law of the car's market asks for is said here; whether it was agreed to is kept by billing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import get_language, gettext_lazy
@@ -11,8 +12,10 @@ from django.utils.translation import gettext as _
 from billing import agreements
 from billing.catalog import Price, tax_included
 from fleet import markets, words
+from fleet.formats import money
 from fleet.models import Vehicle
 
+_MONTHS = 12
 NOT_ASKED = gettext_lazy(
     "Tick the box above the button first: Premium begins at once only if you ask for that. "
     "Nothing was charged."
@@ -57,6 +60,16 @@ def terms(vehicle: Vehicle) -> Terms:
         if withdrawable
         else "",
     )
+
+
+def saved(sold: Sequence[Price]) -> str:
+    """What a year saves against twelve months; empty where it saves nothing, or one is not sold."""
+    amounts = {price.interval: price.unit_amount for price in sold}
+    currency = next((price.currency for price in sold), "")
+    if not {"month", "year"} <= amounts.keys():
+        return ""
+    less = _MONTHS * amounts["month"] - amounts["year"]
+    return money(less, currency, brief=True) if less > 0 else ""
 
 
 def agreed(vehicle: Vehicle, price: Price | None, *, asked_to_start: bool) -> agreements.Shown:

@@ -16,7 +16,9 @@ class AddCarForm(forms.Form):
     vin = forms.CharField(
         label=_("VIN"),
         max_length=64,
-        help_text=_("17 characters: at the foot of the windscreen, or on the car's own screen."),
+        help_text=_(
+            "17 characters: in the papers, at the foot of the windscreen, or on the car's screen."
+        ),
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "off",

@@ -91,7 +91,9 @@ def _failed(standing: Standing, now: datetime) -> Promise | None:
         return sentences.CONFIRM_AFTER_GRACE if over else sentences.CONFIRM_IT
     if over:
         return sentences.RETRY_AFTER_GRACE if retried else sentences.NO_RETRY_AFTER_GRACE
-    return None if retried else sentences.NO_RETRY
+    if retried:
+        return None if standing.open_amount is None else sentences.RETRY_OF
+    return sentences.NO_RETRY
 
 
 def _discounted(standing: Standing, state: str) -> Promise | None:

@@ -43,6 +43,9 @@ WITHDRAWN: Sentences = (
     gettext_lazy("Contract withdrawn on {withdrawn}"),
     gettext_lazy("What you have not used goes back to your card within 14 days."),
 )
+RETRY_OF = gettext_lazy(
+    "We try the card again on {retry}. Premium stays on until {access}. Open: {due}{card}."
+)
 NO_RETRY = gettext_lazy("Premium stays on until {access}. Update your card, or pay the invoice.")
 RETRY_AFTER_GRACE = gettext_lazy(
     "What was paid ended on {access}. We try the card again on {retry}; a payment switches "
@@ -80,8 +83,7 @@ BILLING: dict[str, Sentences] = {
         "good",
         gettext_lazy("Trial: {left}"),
         gettext_lazy(
-            "First charge {amount} on {charge}{card}. "
-            "Cancel before then and you pay nothing."
+            "First charge {amount} on {charge}{card}. Cancel before then and you pay nothing."
         ),
     ),
     "active": (
@@ -104,7 +106,7 @@ BILLING: dict[str, Sentences] = {
     ),
     "paused": (
         "pause",
-        "warn",
+        "wait",
         gettext_lazy("Paused"),
         gettext_lazy("Nothing is charged while it is paused. Resume it on Stripe's page."),
     ),
@@ -186,5 +188,5 @@ CAR: dict[str, Sentences] = {
         gettext_lazy("Being switched off in your car"),
         gettext_lazy("Your car drops it when it is next awake."),
     ),
-    "removed": ("car", "calm", gettext_lazy("Switched off in your car on {since}"), ""),
+    "removed": ("car", "calm", gettext_lazy("Switched off in your car since {since}"), ""),
 }

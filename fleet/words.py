@@ -52,6 +52,7 @@ _CANCELLABLE = frozenset({"trialing", "active", "past_due", "unpaid"})
 _MOVING_BILLING = frozenset({"confirming"})
 _MOVING_CAR = frozenset({"queued", "late", "sent", "removing"})
 _LAST_POLL = 23
+_A_MOMENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Card:
     billing: lines.Line
     car: lines.Line
     state: str
+    watched: bool = False
 
     @property
     def name(self) -> str:
@@ -106,7 +108,7 @@ class Card:
     @property
     def moving(self) -> bool:
         """Whether either line is likely to change while somebody looks."""
-        return self.state in _MOVING_BILLING or self.entry.line.state in _MOVING_CAR
+        return self.watched or self.state in _MOVING_BILLING or self.entry.line.state in _MOVING_CAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +177,18 @@ class Offer:
     amount: str
     interval: str
     label: str
+    per: str
 
 
 def offer(price: Price) -> Offer:
     """Return the words for a price."""
     amount = money(price.unit_amount, price.currency, brief=True)
-    label = {
-        "month": _("Subscribe for {amount} a month"),
-        "year": _("Subscribe for {amount} a year"),
+    label, per = {
+        "month": (_("Subscribe for {amount} a month"), _("{amount} a month")),
+        "year": (_("Subscribe for {amount} a year"), _("{amount} a year")),
     }[price.interval]
-    return Offer(price.lookup_key, amount, price.interval, label.format(amount=amount))
+    words = (each.format(amount=amount) for each in (label, per))
+    return Offer(price.lookup_key, amount, price.interval, *words)
 
 
 def poll(number: int) -> Poll:
@@ -202,8 +206,12 @@ def model_name(code: str) -> str:
     return code.replace("_", " ").title()
 
 
-def card(entry: Entry, *, now: datetime, returned: bool = False) -> Card:
-    """Return the words for a car; `returned`: its owner has just come back from paying."""
+def card(entry: Entry, *, now: datetime, returned: bool = False, back: Poll | None = None) -> Card:
+    """Return the words for a car.
+
+    `returned`: its owner has just come back from paying; `back`: from Stripe's other pages, where
+    something may have been changed: a missing payment is waited for, anything else for a moment.
+    """
     state = entry.standing.state
     if returned and state == "checkout_open":
         state = "confirming"
@@ -212,6 +220,7 @@ def card(entry: Entry, *, now: datetime, returned: bool = False) -> Card:
         billing=lines.billing(entry, state, now),
         car=lines.car(entry.line, now),
         state=state,
+        watched=back is not None and (state in _OWING or back.number < _A_MOMENT),
     )
 
 

@@ -59,26 +59,29 @@ def _gone(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
 
 def _car_context(request: HttpRequest, entry: entries.Entry, *, now: datetime) -> dict[str, Any]:
     asked = request.GET.get("poll", "0")
+    poll = words.poll(int(asked) if asked.isdecimal() and len(asked) < 4 else 0)
     returned = request.GET.get("checkout") == "done"
+    back = request.GET.get("stripe") == "left"
     return {
-        "card": words.card(entry, now=now, returned=returned),
+        "card": words.card(entry, now=now, returned=returned, back=poll if back else None),
         "returned": returned,
-        "poll": words.poll(int(asked) if asked.isdecimal() and len(asked) < 4 else 0),
+        "poll": poll,
         "gains": words.gains(_features(entry)),
         "lacks": lacks.lacks(_premium(entry), entry.vehicle),
-        "offers": _offers(entry),
+        **_buying(entry),
         "agreeing": agreeing.terms(entry.vehicle),
         "withdrawable_until": entry.withdrawable_until(now),
     }
 
 
-def _offers(entry: entries.Entry) -> list[words.Offer]:
+def _buying(entry: entries.Entry) -> dict[str, Any]:
     """The prices to choose from; the one whose payment page stands open is gone on with."""
     if entry.hindrance:
-        return []
-    opened = entry.standing.lookup_key
+        return {"offers": []}
     sold = queries.offers(currency=entry.vehicle.currency, sold=entry.sold)
-    return [words.offer(price) for price in sold if price.lookup_key != opened]
+    every = {price.lookup_key: words.offer(price) for price in sold}
+    opened = every.pop(entry.standing.lookup_key, None)
+    return {"offers": list(every.values()), "opened": opened, "saved": agreeing.saved(sold)}
 
 
 def _features(entry: entries.Entry) -> tuple[Feature, ...]:

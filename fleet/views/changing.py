@@ -50,8 +50,15 @@ def switch(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
         log.error("Switch of %s was refused: %s", vehicle_id, error)  # noqa: TRY400 -- no traceback: Stripe's word
         messages.error(request, words.RENEWAL_REFUSED)
     else:
-        messages.success(request, _("Switched.") if switched else _("It is so already."))
+        messages.success(request, _switched(entry) if switched else _("It is so already."))
     return redirect("garage:car", vehicle_id)
+
+
+def _switched(entry: entries.Entry) -> str:
+    """Acknowledge a switch, from the period that was paid by before."""
+    if entry.standing.interval == "month":
+        return _("Switched. You now pay by the year.")
+    return _("Switched. You pay by the month next.")
 
 
 def _show(request: HttpRequest, entry: entries.Entry, *, now: datetime) -> HttpResponse:

@@ -74,7 +74,11 @@ def cancel(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
     card = words.card(entry, now=now)
     if not card.cancellable:
         return redirect("garage:car", vehicle_id)
-    context = {"card": card, "until": words.paid_until(entry, now=now)}
+    context = {
+        "card": card,
+        "until": words.paid_until(entry, now=now),
+        "withdrawable_until": entry.withdrawable_until(now),
+    }
     return render(request, "garage/cancel.html", context)
 
 
@@ -119,7 +123,7 @@ def portal_page(request: HttpRequest, vehicle_id: UUID) -> HttpResponse:
         url = portal.url(
             payer=request.user,
             subject_id=vehicle_id,
-            return_url=request.build_absolute_uri(back),
+            return_url=request.build_absolute_uri(f"{back}?stripe=left"),
             update_card="card" in request.POST,
         )
     except portal.NoCustomer:

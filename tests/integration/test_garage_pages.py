@@ -334,7 +334,7 @@ def test_what_was_switched_off_before_the_car_was_bought_is_not_told(browser, ow
     Ownership.objects.update(starts_at=clock.now() - timedelta(days=9))
 
     assert "Switched off in your car" not in bought
-    assert "Switched off in your car on <time" in text(browser.get(page(car)))
+    assert "Switched off in your car since <time" in text(browser.get(page(car)))
 
 
 # Paying

@@ -212,8 +212,8 @@ def test_both_sides_of_a_sale_have_it_in_writing(now, owner, car) -> None:
     assert seller_mail == (
         "The Model 3 has left your garage",
         (
-            "You no longer own the Model 3 with us since Nov 22, 2026, 08:20 UTC.\n\n"
-            "Your subscription to Premium Connectivity for it has ended at that time; it does not "
+            "The Model 3 left your garage on Nov 22, 2026, 08:20 UTC.\n\n"
+            "Your subscription to Premium Connectivity for it ended at that moment; it does not "
             "go to the next owner. Nothing more is charged. Unused time that you have paid for is "
             "given back to the card that paid: we write again with the amount.\n\n"
             "What came with the car stays with the car. What you allowed with it, such as camera "
@@ -224,7 +224,7 @@ def test_both_sides_of_a_sale_have_it_in_writing(now, owner, car) -> None:
     assert buyer_mail == (
         "The Model 3 is in your garage",
         (
-            "The Model 3 is yours with us since Nov 22, 2026, 08:25 UTC.\n\n"
+            "The Model 3 has been in your garage since Nov 22, 2026, 08:25 UTC.\n\n"
             "It comes with a trial of Premium Connectivity until Dec 2, 2026. The trial ends by "
             "itself; you are charged nothing.\n\n"
             "A subscription of the owner before you has ended and did not come with the car.\n\n"

@@ -1,7 +1,9 @@
 // Small comforts; every page works without them.
 (() => {
   'use strict'
-  const language = document.documentElement.lang
+  // The page's language as this reader writes it: 23 Nov 2026 in Britain, Nov 23, 2026 in America.
+  const page = document.documentElement.lang
+  const language = navigator.languages.find(one => one.split('-')[0] === page) ?? page
   const formats = {
     date: { dateStyle: 'medium' },
     time: { timeStyle: 'short' },
