@@ -141,7 +141,7 @@ def _link(scene: Scene) -> tuple[str, str]:
 def _pairing(scene: Scene) -> dict[str, Any]:
     memory, switches = scene.memory, scene.switches
     state = "none"
-    words = "Press the button, then type the code that appears into your garage on the website."
+    words = "Press the button, then type the code into your garage at Premium Connectivity."
     if switches.pairing_presses > memory.pairing_answered:
         state, words = "asking", "Asking for a code…"
     elif switches.pairing_presses > switches.pairing_hidden:
@@ -151,7 +151,7 @@ def _pairing(scene: Scene) -> dict[str, Any]:
             left = int(memory.pairing_expires_at - scene.now)
             state = "shown"
             time = f"{left // 60}:{left % 60:02d}"
-            words = f"Type this code into your garage. Good for one use, for {time} more."
+            words = f"Type this code into your garage. It works once, within {time}."
         elif memory.pairing_code:
             state, words = "expired", "The code has run out. Press the button for a new one."
     shown = state == "shown"

@@ -30,6 +30,7 @@ _GERMAN = {
     "the bank asks first": "die Bank fragt nach",
     "the bank declines": "die Bank lehnt ab",
     "no money left": "Konto nicht gedeckt",
+    "is taken, but the next charge fails": "wird angenommen, die nächste Abbuchung scheitert",
     "Any date to come, any three digits (four for Amex), any name.": (
         "Ein beliebiges künftiges Datum, drei beliebige Ziffern (vier bei Amex), "
         "ein beliebiger Name."

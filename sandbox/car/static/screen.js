@@ -76,5 +76,9 @@ async function press(event) {
 }
 
 for (const form of document.querySelectorAll("form")) form.addEventListener("submit", press);
+// The controls open below what is in sight.
+document.querySelector("details").addEventListener("toggle", ({ target }) => {
+  if (target.open) target.scrollIntoView({ block: "end" });
+});
 refresh();
 setInterval(refresh, EVERY);

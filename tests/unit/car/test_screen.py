@@ -122,7 +122,7 @@ def test_a_pairing_code_goes_from_asked_for_to_shown_to_run_out():
     assert scene(pairing_presses=1)["pairing"]["state"] == "asking"
     shown = scene(memory, pairing_presses=1)["pairing"]
     assert (shown["state"], shown["code"]) == ("shown", "WDJB-MJHT")
-    assert "Good for one use, for 1:05 more." in shown["words"]
+    assert "It works once, within 1:05." in shown["words"]
     late = scene(memory, pairing_presses=1, now=NOW + 65)["pairing"]
     assert (late["state"], late["code"]) == ("expired", None)
     hidden = scene(memory, pairing_presses=1, pairing_hidden=1)["pairing"]
