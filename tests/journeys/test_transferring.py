@@ -80,7 +80,8 @@ def test_a_car_with_premium_passes_to_who_accepts_it(journey: Journey) -> None:
     assert "You have allowed it" not in shown
     assert "invoice" not in shown.lower().partition("<main")[2].partition("</main")[0]
     assert journey.owner.browser.get(page(journey.car)).status_code == 404
-    assert "Whom you offered it to has accepted it" in letter_to(journey.owner, "left your garage")
+    told = letter_to(journey.owner, "left your garage")
+    assert "The person to whom you offered it has accepted it" in told
     bought = letter_to(buyer, "is in your garage")
     assert "It comes with a trial of Premium Connectivity until Apr 20, 2027." in bought
     assert journey.owner.user.email not in bought
