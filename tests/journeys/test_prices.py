@@ -45,7 +45,7 @@ def expect_paid(journey: Journey, charge: str, end: datetime, *, of: Car | None 
 
 
 def test_old_subscribers_keep_the_old_price(journey: Journey) -> None:
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     expect_paid(journey, "$10.00", APRIL)
     journey.goes_to(at("2027-03-10 12:00"))
 
@@ -96,7 +96,7 @@ def renews(journey: Journey, charge: str, turn: datetime, end: datetime) -> None
 
 
 def test_who_ends_and_comes_back_pays_the_new_price(journey: Journey) -> None:
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     expect_paid(journey, "$10.00", APRIL)
     raises_prices(journey, premium_monthly_usd=1200)
     journey.cancels()
@@ -130,7 +130,7 @@ def test_who_ends_and_comes_back_pays_the_new_price(journey: Journey) -> None:
 
 def test_switching_is_to_what_is_offered_now(journey: Journey) -> None:
     """Who pays the old month switches to the new year, and the credit is of what was paid."""
-    journey.subscribes(MONTHLY)
+    journey.has_subscribed(MONTHLY)
     expect_paid(journey, "$10.00", APRIL)
     raises_prices(journey, premium_monthly_usd=1200, premium_yearly_usd=12000)
     journey.goes_to(at("2027-03-10 12:00"))

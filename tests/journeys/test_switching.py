@@ -21,7 +21,7 @@ PAY, DUE, CREDIT = "Pay $92.94 and switch", "$92.94", "$7.06"
 
 def subscribed(journey: Journey, price: str, charge: str, paid_through: datetime) -> None:
     """Begin with a paid period, and go on to the tenth of March."""
-    journey.subscribes(price)
+    journey.has_subscribed(price)
     journey.expect(
         events=["checkout_started", "grant_given", "subscription_active"],
         mails=["premium_started"],
