@@ -255,6 +255,21 @@ def test_the_passkey_is_asked_for_first(client):
     assert answer.headers["Location"].startswith("/accounts/2fa/webauthn/reauthenticate/")
 
 
+def test_who_lost_the_passkeys_device_removes_it_after_a_code(client):
+    user = make_user("owner@example.com")
+    lost = Authenticator.objects.create(user=user, type="webauthn", data={})
+    remove = reverse("mfa_remove_webauthn", args=[lost.pk])
+    client.force_login(user)
+    assert "reauthenticate" in client.get(remove).headers["Location"]
+
+    client.logout()
+    ask(client)
+    client.post(CONFIRM, {"code": code_in(mail.outbox[0])})
+    client.post(remove)
+
+    assert not Authenticator.objects.filter(pk=lost.pk).exists()
+
+
 def test_changing_the_address_waits_for_the_new_ones_code(client):
     user = make_user("old@example.com")
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
