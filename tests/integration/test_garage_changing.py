@@ -441,7 +441,9 @@ def test_a_failed_payment_says_when_it_is_tried_again_and_how_to_pay(owner) -> N
     owe(subscribe(car, owner, "past_due"), next_attempt_at=again)
 
     shown = text(browser_of(owner).get(page(car)))
+    waits = text(browser_of(owner).get(f"{page(car)}?stripe=left"))
 
+    assert f'hx-get="{page(car, "status")}?poll=1&amp;stripe=left"' in waits
     assert f'We try the card again on <time datetime="{again:%Y-%m-%d}' in shown
     assert "Premium stays on until <time" in shown
     assert 'href="https://invoice.stripe.com/i/1"' in shown
