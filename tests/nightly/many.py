@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ import django
 from dotenv import dotenv_values
 
 from sandbox.car import habits, identity
+from tests.nightly import effort
 from tests.running import ROOT, fresh_shell, soon, started
 
 JITTER = 0.1  # of an interval (fleet.pace.SPREAD)
@@ -84,12 +86,16 @@ class Cars:
 
 @dataclass
 class Step:
-    """One publish: what it was, its number, when it was there, and when it was looked at last."""
+    """One publish: what it was, its number, when it was there, and when it was looked at last.
+
+    `spent` is the processor time that the system and the cars took from then until the next one.
+    """
 
     name: str
     catalog: int
     at: float
     until: float = 0.0
+    spent: Counter[str] = field(default_factory=Counter)
 
     def told(self, cars: Cars, bound: float) -> tuple[str, int]:
         """What came of it in words, and how many running cars had to wait longer than the bound."""
@@ -110,7 +116,7 @@ class Step:
         words = (
             f"{self.name}, catalogue {self.catalog}: {_spread(running)}; of those that came back "
             f"later, from then on: {_spread(returned)}; away all the time {missing:,}; "
-            f"too late {late:,}"
+            f"too late {late:,}; processor time a car {_shares(self.spent, len(cars.known()))}"
         )
         return words, late
 
@@ -252,11 +258,12 @@ class Rollout:
 
 def _wait(cars: Cars, rollout: Rollout, step: Step, seconds: float) -> None:
     """Go on once each car that can ask has it, or after so many seconds; some cars get a gift."""
+    before = effort.spent()
     while time.time() < step.at + seconds and not cars.have(step.catalog):
         time.sleep(GLANCE)
         if rollout.gifts < (time.time() - rollout.began_at) * GIFTS:
             rollout.give()
-    step.until = time.time()
+    step.until, step.spent = time.time(), effort.spent() - before
 
 
 @contextlib.contextmanager
@@ -289,6 +296,11 @@ def _end_of(output: Path) -> str:
     """What the cars' process says in the end."""
     text = output.read_text()
     return text[text.rfind("Stopped. What the cars saw:") :]
+
+
+def _shares(spent: Counter[str], cars: int) -> str:
+    each = [f"{kind} {seconds * 1000 / cars:.2f} ms" for kind, seconds in spent.most_common(5)]
+    return ", ".join(each)
 
 
 def _spread(took: list[float]) -> str:
