@@ -20,11 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SUPERVISOR = (sys.executable, "-m", "connectivity.local")
 RELEASE_ALL = """
 from billing import clock
-from fleet import garage
+from fleet import garage, tasks
 from fleet.models import Ownership, Vehicle
 for held in Ownership.objects.filter(ends_at=None):
     garage.release(owner=held.owner, vehicle_id=held.vehicle_id, now=clock.now())
 Vehicle.objects.update(market={market!r})
+tasks.sweep()  # The car is told at once.
 """
 
 
@@ -35,6 +36,7 @@ class Run:
     environ: dict[str, str]
     process: subprocess.Popen[bytes]
     output: Path
+    _clerk: "subprocess.Popen[str] | None" = None
 
     @property
     def data_dir(self) -> Path:
@@ -65,11 +67,21 @@ class Run:
         return {name: value or "" for name, value in values.items()}
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of manage.py in another shell, which joins this system."""
-        command = (sys.executable, "manage.py", *arguments)
-        return subprocess.run(
-            command, cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=120
-        )
+        """Run a command of manage.py in another shell, which joins this system and stays."""
+        if self._clerk is None:
+            command = (sys.executable, "-m", "tests.clerk")
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+            self._clerk = subprocess.Popen(command, cwd=ROOT, env=self.environ, **pipes)  # type: ignore[call-overload]
+        assert self._clerk.stdin
+        assert self._clerk.stdout
+        print(json.dumps(arguments), file=self._clerk.stdin, flush=True)
+        return subprocess.CompletedProcess(arguments, *json.loads(self._clerk.stdout.readline()))
+
+    def close(self) -> None:
+        """Let the other shell go."""
+        if self._clerk is not None:
+            self._clerk.kill()
+            self._clerk.communicate()
 
     def json(self, url: str) -> Any:
         """What an address answers, as JSON."""
@@ -143,6 +155,7 @@ def started(environ: dict[str, str], *command: str) -> Iterator[Run]:
         assert "is running" in run.said(), run.said()
         yield run
     finally:
+        run.close()
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(30)
