@@ -10,11 +10,11 @@ heading.
 import re
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 BRAND = "Premium Connectivity"
-SIGNATURE = f"-- \n{BRAND}"
 _GAP = re.compile(r"\n\s*\n")
 _CODE = re.compile(r"^ {4}\S")
 _HEADING = "## "
@@ -46,9 +46,14 @@ class Paragraph:
 
 def letter(subject: str, text: str, *, to: str) -> EmailMultiAlternatives:
     """Return the mail, in the language that is switched on."""
-    mail = EmailMultiAlternatives(subject, f"{text}\n\n{SIGNATURE}\n", to=[to])
+    mail = EmailMultiAlternatives(subject, f"{text}\n\n{_signature()}\n", to=[to])
     mail.attach_alternative(html(subject, text), "text/html")
     return mail
+
+
+def _signature() -> str:
+    """Who writes, and where an answer is read: a mail may say “write to support”."""
+    return f"-- \n{BRAND}\n{settings.SUPPORT_EMAIL}"
 
 
 def tidy(text: str) -> str:
@@ -59,7 +64,8 @@ def tidy(text: str) -> str:
 def html(subject: str, text: str) -> str:
     """Return the text as HTML, in the one layout that there is."""
     paragraphs = [_paragraph(each) for each in _GAP.split(text)]
-    return render_to_string("notices/letter.html", {"subject": subject, "paragraphs": paragraphs})
+    context = {"subject": subject, "paragraphs": paragraphs, "support": settings.SUPPORT_EMAIL}
+    return render_to_string("notices/letter.html", context)
 
 
 def _paragraph(text: str) -> Paragraph:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core import mail
 
 from billing.models import Customer, DomainEvent, Grant, Seat, Subscription
@@ -11,7 +12,7 @@ from connectivity.notices.tasks import sweep
 from fleet.models import DomainEvent as FleetEvent
 from tests.factories import Car
 
-SIGNED = "\n\n-- \nPremium Connectivity\n"
+SIGNED = f"\n\n-- \nPremium Connectivity\n{settings.SUPPORT_EMAIL}\n"
 
 
 def subscribed(car: Car, owner: Any, now: datetime, *, status="active", **facts: Any) -> str:

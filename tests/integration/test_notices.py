@@ -5,6 +5,7 @@ from smtplib import SMTPRecipientsRefused
 from threading import Event, Thread
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.db import connection
 
@@ -38,7 +39,8 @@ def test_a_payer_is_told_once_that_premium_is_active(now) -> None:
     assert [sent.to for sent in mail.outbox] == [[owner.email]]
     assert mail.outbox[0].subject.startswith("Premium Connectivity is active")
     assert mail.outbox[0].subject.endswith("for your Model 3")
-    assert mail.outbox[0].body.endswith("\n\n-- \nPremium Connectivity\n")
+    signed = f"\n\n-- \nPremium Connectivity\n{settings.SUPPORT_EMAIL}\n"
+    assert mail.outbox[0].body.endswith(signed)
     told = f"{mail.outbox[0].subject}\n{mail.outbox[0].body}"
     assert car.vehicle.vin[-6:] not in told
     event.refresh_from_db()
