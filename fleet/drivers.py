@@ -9,17 +9,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.core import signing
 from django.db import transaction
 
 from fleet import garage, rights
+from fleet.links import Links
 from fleet.models import Driver, Vehicle
 
 MOST = 5  # for a car
 MOST_A_DAY = 10  # invitations of one owner, so that nobody mails the world in our name
 LIFETIME = timedelta(days=14)
 REMEMBERED = timedelta(days=30)  # for which an address is kept after the end
-_SIGNER = signing.Signer(salt="fleet.drivers")
+_LINKS = Links(
+    "fleet.drivers", Driver.objects.select_related("ownership__vehicle", "ownership__owner")
+)
+token = _LINKS.token  # What the link has that is mailed.
 
 
 class Full(Exception):
@@ -141,19 +144,9 @@ def forget(*, now: datetime) -> None:
     old.exclude(email="").update(email="")
 
 
-def token(driver: Driver) -> str:
-    """What the link has that was mailed; nothing of it is stored."""
-    return _SIGNER.sign(str(driver.pk))
-
-
 def find(token: str) -> Driver:
     """The invitation that a link is of, whatever became of it. Raises NotInvited."""
-    try:
-        number = _SIGNER.unsign(token)
-    except signing.BadSignature as error:
-        raise NotInvited from error
-    related = Driver.objects.select_related("ownership__vehicle", "ownership__owner")
-    found = related.filter(pk=number).first()
+    found = _LINKS.find(token)
     if found is None:
         raise NotInvited
     return found

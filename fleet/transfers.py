@@ -10,17 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.core import signing
 from django.db import transaction
 
 from billing import queries
 from fleet import garage, rights
+from fleet.links import Links
 from fleet.models import DomainEvent, Transfer, Vehicle
 
 LIFETIME = timedelta(days=14)
 MOST_A_DAY = 10  # for one seller, so that nobody mails the world in our name
 REMEMBERED = timedelta(days=30)  # for which an address is kept after the decision
-_SIGNER = signing.Signer(salt="fleet.transfers")
+_LINKS = Links("fleet.transfers", Transfer.objects.select_related("vehicle", "seller"))
+token = _LINKS.token  # What the link has that is mailed.
 
 
 class OfferedAlready(Exception):
@@ -117,18 +118,9 @@ def forget(*, now: datetime) -> None:
     old.exclude(email="").update(email="")
 
 
-def token(transfer: Transfer) -> str:
-    """What the link has that was mailed; nothing of it is stored."""
-    return _SIGNER.sign(str(transfer.pk))
-
-
 def find(token: str) -> Transfer:
     """The offer that a link is of, whatever became of it. Raises NotOnOffer."""
-    try:
-        number = _SIGNER.unsign(token)
-    except signing.BadSignature as error:
-        raise NotOnOffer from error
-    found = Transfer.objects.select_related("vehicle", "seller").filter(pk=number).first()
+    found = _LINKS.find(token)
     if found is None:
         raise NotOnOffer
     return found

@@ -18,7 +18,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.core import signing
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import translation
@@ -33,13 +32,16 @@ from connectivity.notices import outbox
 from connectivity.notices.models import Notice
 from connectivity.notices.rules.mail import page
 from fleet import markets
+from fleet.links import Links
 
 State = Declaration.State
 A_DAY = timedelta(days=1)
 # What was agreed can be disputed for three years, counted from the end of its year.
 KEPT = timedelta(days=4 * 366)
 _SOURCE = "law"
-_SALT = "connectivity.law.declaration"
+_LINKS = Links("connectivity.law.declaration", Declaration.objects.all())
+# What only the declaration's address is sent, and what that is of.
+token_of, by_token = _LINKS.token, _LINKS.find
 NO_CONTRACT = "No running contract of this address fits the reference. Find out which is meant."
 GOOD_CAUSE = "Its renewal is stopped. Judge the cause: if it is good, end it now, and pay back."
 LATER = "It is to end later than what is paid: stop its renewal in that period, and not before."
@@ -146,19 +148,6 @@ def forget_old(*, now: datetime) -> None:
 def receipts_of(declaration_ids: Iterable[int]) -> QuerySet[Notice]:
     """The mails that acknowledged these."""
     return Notice.objects.filter(source=_SOURCE, event_id__in=list(declaration_ids))
-
-
-def by_token(token: str) -> Declaration | None:
-    """The declaration that a receipt's link is about; None for a link that we did not write."""
-    try:
-        return Declaration.objects.filter(pk=signing.loads(token, salt=_SALT)).first()
-    except signing.BadSignature:
-        return None
-
-
-def token_of(declaration: Declaration) -> str:
-    """What only the declaration's address is sent."""
-    return signing.dumps(declaration.pk, salt=_SALT)
 
 
 def facts_of(declaration: Declaration) -> dict[str, str]:
