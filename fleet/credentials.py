@@ -110,9 +110,11 @@ def exchange_all(assertions: Sequence[str], *, now: datetime) -> list[Issued | A
     for each in read:
         if isinstance(each, _Good):
             good.setdefault((each.vehicle.id, each.jti), each)
-    with transaction.atomic():
-        spent = {good[name] for name in _spend(good)}
-        _heard([each.vehicle for each in spent], now=now)
+    spent: set[_Good] = set()
+    if good:
+        with transaction.atomic():
+            spent = {good[name] for name in _spend(good)}
+            _heard([each.vehicle for each in spent], now=now)
     return [_issued(each, spent, now=now) for each in read]
 
 

@@ -5,6 +5,7 @@ answered before the batch is done, nor kept waiting without an end. It must neve
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, NamedTuple, TypeVar
@@ -71,7 +72,7 @@ class Together(Generic[Item, Done]):
                 await asyncio.sleep(GATHERED)
                 await self._do_all(self._next())
                 if not self._waiting:
-                    await self._loop.run_in_executor(self._thread, self._rest)
+                    await self._set_down()
         finally:
             self._running = None
 
@@ -94,12 +95,17 @@ class Together(Generic[Item, Done]):
             found = await self._loop.run_in_executor(self._thread, self._do, items)
         except Exception as error:  # noqa: BLE001 -- each of them raises it to whoever asked
             found = [error] * len(batch)
-            await self._loop.run_in_executor(self._thread, self._rest)
+            await self._set_down()
         finally:
             late.cancel()
             self._is_late = False
             for ticket, each in zip(batch, found, strict=True):
                 _end(ticket, each)
+
+    async def _set_down(self) -> None:
+        # What cannot be given back is found broken by the next batch, which says so.
+        with contextlib.suppress(Exception):
+            await self._loop.run_in_executor(self._thread, self._rest)
 
     def _give_up(self, batch: Sequence[_Ticket[Item, Done]]) -> None:
         """Nobody waits for a batch that does not end, and nobody comes until it does."""

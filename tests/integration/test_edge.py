@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import redis
@@ -19,6 +20,7 @@ from django.db import connection
 
 from billing import clock
 from fleet import credentials, delivery
+from fleet.models import Report
 from tests.edge_server import Edge, Said, ask, running_edge
 from tests.factories import Car, make_car
 
@@ -135,12 +137,27 @@ def test_a_report_and_a_code_over_real_http(edge: Edge, car) -> None:
     text = json.dumps({**said, "at": "2026-11-22T08:20:00Z"})
     thanked = edge.ask("PUT", REPORT, text, Content_Type="application/json", **bearer(car))
     assert (thanked.status, thanked.body) == (204, b"")
+    assert thanked.all("Content-Length") == thanked.all("Allow") == [], "Django is not asked"
     dated(thanked)
+    assert Report.objects.get(vehicle=car.vehicle).applied
     code = edge.ask("POST", "/vehicle/v1/pairing", **bearer(car))
     assert code.status == 200
     dated(code)
     never = json.dumps({**said, "version": 99, "at": "2026-11-22T08:20:00Z"})
     problem(edge.ask("PUT", REPORT, never, Content_Type="application/json", **bearer(car)), 422)
+
+
+def test_a_token_over_real_http_for_an_assertion_that_is_then_spent(edge: Edge, car) -> None:
+    grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    form = urlencode({"grant_type": grant, "assertion": car.assertion()})
+    given = edge.ask("POST", "/vehicle/v1/token", form, Content_Type=FORM)
+    assert (given.status, given.one("Cache-Control")) == (200, "no-store")
+    assert given.all("Allow") == [], "Django is not asked"
+    dated(given)
+    token = json.loads(given.body)["access_token"]
+    assert edge.ask("GET", CHECK, Authorization=f"Bearer {token}").status == 200
+    again = problem(edge.ask("POST", "/vehicle/v1/token", form, Content_Type=FORM), 400)
+    assert again["error"] == "invalid_grant"
 
 
 def test_a_fault_of_ours_is_a_problem_and_in_the_log(django_db_setup, car, tmp_path) -> None:

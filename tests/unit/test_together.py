@@ -29,6 +29,7 @@ class Doing:
 
     def rest(self) -> None:
         self.rests += 1
+        raise OSError("there is nothing left to be given back")
 
 
 @pytest.fixture(autouse=True)
