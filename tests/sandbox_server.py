@@ -27,12 +27,13 @@ def running_sandbox(
     webhook_url: str | None = None,
     webhook_secret: str | None = None,
     record: Path | None = None,
+    port: int = 0,
 ) -> Iterator[SandboxServer]:
     """A sandbox on ports of the system's choice; with the same folder, it goes on where it was."""
     config = Config(
         data_dir=data_dir,
         clock_file=clock_file,
-        port=0,
+        port=port,
         smtp_port=0,
         webhook_url=webhook_url,
         webhook_secret=webhook_secret,

@@ -22,11 +22,18 @@ def running_webs(folder: Path, ports: list[int], **changed: str) -> Iterator[lis
         "DJANGO_SETTINGS_MODULE": "connectivity.settings.web",
         "DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
     }
-    with contextlib.ExitStack() as stack:
-        for port in ports:
-            environ = {**os.environ, **own, **changed}
-            stack.enter_context(_started(port, environ, folder / f"web-{port}.log"))
+    environ = {**os.environ, **own, **changed}
+    started = [_started(port, environ, folder / f"web-{port}.log") for port in ports]
+    try:
+        # They start beside each other, and so they end.
+        for port, process in zip(ports, started, strict=True):
+            _await(port, process, folder / f"web-{port}.log")
         yield [f"http://localhost:{port}" for port in ports]
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(10)
 
 
 def free_ports(count: int) -> list[int]:
@@ -37,8 +44,7 @@ def free_ports(count: int) -> list[int]:
     return sorted(found)
 
 
-@contextlib.contextmanager
-def _started(port: int, environ: dict[str, str], log: Path) -> Iterator[None]:
+def _started(port: int, environ: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
     command = [
         *(sys.executable, "-m", "gunicorn", "connectivity.wsgi:application"),
         *("--no-control-socket", "--forwarder-headers", "", "--bind", f"127.0.0.1:{port}"),
@@ -46,14 +52,12 @@ def _started(port: int, environ: dict[str, str], log: Path) -> Iterator[None]:
         *("--graceful-timeout", "3"),
     ]
     with log.open("wb") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=file, stderr=file)
-    try:
-        soon(lambda: _answers(port) or process.poll() is not None, 60)
-        assert process.poll() is None, log.read_text()
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
+        return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=file, stderr=file)
+
+
+def _await(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    soon(lambda: _answers(port) or process.poll() is not None, 60)
+    assert process.poll() is None, log.read_text()
 
 
 def _answers(port: int) -> bool:

@@ -37,6 +37,15 @@ SECRET, TOKEN = "whsec_test", "a" * 32
 
 
 @dataclass(frozen=True)
+class Webs:
+    """Two web processes, where they look for Stripe, and their clock."""
+
+    urls: list[str]
+    stripe_port: int
+    clock_file: Path
+
+
+@dataclass(frozen=True)
 class World:
     """A Stripe and two web processes, which know each other."""
 
@@ -44,25 +53,37 @@ class World:
     webs: list[str]
 
 
+@pytest.fixture(scope="module")
+def webs(django_db_setup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webs]:
+    """The web processes, which outlive a test: each test's Stripe answers at the same address."""
+    folder = tmp_path_factory.mktemp("webs")
+    *ports, stripe = free_ports(3)
+    clock_file = folder / "clock"
+    environ = {
+        "STRIPE_API_BASE": f"http://127.0.0.1:{stripe}",
+        "CLOCK_FILE": str(clock_file),
+    }
+    with running_webs(folder, ports, **environ) as urls:
+        yield Webs(urls, stripe, clock_file)
+
+
 @pytest.fixture
-def world(settings, tmp_path: Path) -> Iterator[World]:
+def world(settings, tmp_path: Path, webs: Webs) -> Iterator[World]:
     """Stripe's own webhooks are held: each test brings those that it speaks of."""
-    settings.CLOCK_FILE = str(tmp_path / "clock")
-    ports = free_ports(2)
+    settings.CLOCK_FILE = str(webs.clock_file)
     with running_sandbox(
         tmp_path / "sandbox",
-        clock_file=tmp_path / "clock",
-        webhook_url=f"http://localhost:{ports[0]}/billing/webhook/",
+        clock_file=webs.clock_file,
+        webhook_url=f"{webs.urls[0]}/billing/webhook/",
         webhook_secret=SECRET,
         record=Path(os.environ[RECORDS]) / f"{uuid.uuid4()}.jsonl",
+        port=webs.stripe_port,
     ) as server:
         settings.STRIPE_API_BASE = server.url
         shop.opens(server.running.app.extensions["world"].store, "now")
         stripe = Stripe(server)
         stripe.control("webhooks/hold")
-        environ = {"STRIPE_API_BASE": server.url, "CLOCK_FILE": settings.CLOCK_FILE}
-        with running_webs(tmp_path, ports, **environ) as webs:
-            yield World(stripe, webs)
+        yield World(stripe, webs.urls)
 
 
 def at_once(work: Callable[[int], Any], count: int = MANY) -> list[Any]:

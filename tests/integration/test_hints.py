@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from billing import clock, subjects
+from connectivity.local.probe import listens
 from fleet import delivery, hints
 from fleet.models import Delivery
 from sandbox.car.hints import Hints as CarsEar
@@ -59,10 +60,12 @@ class Broker:
             subprocess.run(command, check=True, capture_output=True)
 
     def start(self) -> None:
+        """Start it and wait until it listens: who comes too early waits for a second."""
         log = (self._folder / "log").open("ab")
         command = [str(MOSQUITTO), "-c", str(self._folder / "conf")]
         self._process = subprocess.Popen(command, stdout=log, stderr=log)
         log.close()
+        assert soon(lambda: listens("127.0.0.1", self.port), 10)
 
     def stop(self) -> None:
         if self._process is not None:
