@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -18,9 +19,13 @@ log = logging.getLogger(__name__)
 def landing(request: HttpRequest) -> HttpResponse:
     """Say in one screen what Premium adds, what Standard keeps, and the price."""
     premium = queries.catalog().plan(queries.PREMIUM)
+    # Who reads German is most likely to drive a car that was made for Europe.
+    first = "eur" if get_language() == "de" else "usd"
     shown = {
         "features": showcase.features(premium.features) if premium else [],
-        "price": showcase.prices(queries.offers()),
+        "price": showcase.prices(queries.offers(currency=first)),
+        "with_vat": first == "eur",
+        "america": showcase.prices(queries.offers(currency="usd")),
         "canada": showcase.prices(queries.offers(currency="cad")),
         "europe": showcase.prices(queries.offers(currency="eur")),
     }
