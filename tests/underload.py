@@ -24,6 +24,7 @@ from tests.reference.rows import Facts
 from tests.reference.wire import Line, Said
 
 LINES = 60
+MOMENT = 0.25  # seconds in which some hundreds are answered, where all is well
 BREATH = 0.03  # seconds between an answer and the next question on a line
 
 
@@ -192,13 +193,22 @@ class Load:
         await asyncio.sleep(seconds)
         return counts
 
+    async def until_refused(self, within: float) -> Counts:
+        """What is answered until somebody is refused, and a little longer."""
+        self.counts = counts = Counts()
+        async with asyncio.timeout(within):
+            while not counts.refused:  # noqa: ASYNC110 -- it is counted elsewhere
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(MOMENT)
+        return counts
+
     async def well_again(self, within: float) -> float:
-        """Wait until nobody was refused for half a second; return how long it took."""
+        """Wait until nobody was refused for a moment; return how long it took."""
         began = asyncio.get_running_loop().time()
-        while (await self.during(0.5)).refused or not self.counts.right:
+        while (await self.during(MOMENT)).refused or not self.counts.right:
             took = asyncio.get_running_loop().time() - began
             assert took < within, f"still not well after {took:.1f} s: {self.counts}"
-        return asyncio.get_running_loop().time() - began - 0.5
+        return asyncio.get_running_loop().time() - began - MOMENT
 
     @contextlib.asynccontextmanager
     async def asking(self) -> AsyncIterator["Load"]:

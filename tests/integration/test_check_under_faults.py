@@ -29,7 +29,7 @@ from tests.factories import next_vin
 from tests.reference import rows
 from tests.reference.wire import Line
 from tests.running import free_port
-from tests.underload import LINES, Car, Counts, Load, Site, Way
+from tests.underload import LINES, MOMENT, Car, Counts, Load, Site, Way
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -80,7 +80,7 @@ class Ground:
     async def well_again(self, what: str, during: Counts) -> None:
         """The fault is over: nobody was misled, and soon nobody is refused any more."""
         told = await self.load.well_again(within=10)
-        after = await self.load.during(0.5)
+        after = await self.load.during(MOMENT)
         sys.stdout.write(f"{what}: {during}; well again after {told:.1f} s: {after}\n")
         for counts in (during, after):
             assert not counts.wrong, counts.wrong[:3]
@@ -112,7 +112,7 @@ def tell(edge: Edge, site: Site, way: Way, settings) -> Callable[[Story], None]:
                 async with load.asking():
                     await load.well_again(within=20)
                     await asyncio.to_thread(_rebuild)
-                    await load.during(0.3)  # what had begun before that
+                    await load.during(MOMENT)  # what had begun before that
                     await story(Ground(load, site, way, cars))
         finally:
             way.open()
@@ -167,7 +167,7 @@ async def _lines(edge: Edge) -> AsyncIterator[list[Line]]:
 def test_redis_is_killed_and_comes_back_as_it_was(tell) -> None:
     async def story(ground: Ground) -> None:
         ground.site.kill()
-        away = await ground.load.during(2)
+        away = await ground.load.during(1)
         ground.site.start()
         assert away.right > away.refused, "PostgreSQL answers in its place"
         assert away.slowest < 3
@@ -186,10 +186,10 @@ def test_what_changed_meanwhile_is_taken_back_from_nobody(tell) -> None:
             car.facts.append(dataclasses.replace(facts, version=facts.version + 1, grants=()))
         ground.site.kill()
         await asyncio.to_thread(_end_grants, [car.facts[0].id for car in changed])
-        await ground.load.during(0.5)
+        await ground.load.during(MOMENT)
         for car in changed:  # Now nobody is told any more what was before.
             del car.facts[0]
-        away = await ground.load.during(1)
+        away = await ground.load.during(0.5)
         assert away.right > away.refused
         for car in changed:
             [facts] = car.facts
@@ -198,10 +198,10 @@ def test_what_changed_meanwhile_is_taken_back_from_nobody(tell) -> None:
         ground.site.start()
         await ground.well_again("Redis away, and then behind", away)
         await asyncio.to_thread(_rebuild)
-        await ground.load.during(0.5)
+        await ground.load.during(MOMENT)
         for car in changed:
             del car.facts[1]
-        told = await ground.load.during(0.5)
+        told = await ground.load.during(MOMENT)
         assert told.right
         assert not told.wrong, told.wrong[:3]
 
@@ -228,7 +228,7 @@ def _rebuild() -> None:
 def test_redis_is_stopped_in_its_tracks(tell) -> None:
     async def story(ground: Ground) -> None:
         ground.site.freeze()
-        slow = await ground.load.during(3)
+        slow = await ground.load.during(2)
         ground.site.thaw()
         assert slow.right > slow.refused, "PostgreSQL answers in its place"
         assert slow.slowest < 4, "it is waited for once, and not by each car"
@@ -240,7 +240,7 @@ def test_redis_is_stopped_in_its_tracks(tell) -> None:
 def test_postgresql_is_cut_off(tell) -> None:
     async def story(ground: Ground) -> None:
         ground.way.cut()
-        away = await ground.load.during(2)
+        away = await ground.load.during(1)
         ground.way.open()
         assert away.right
         assert not away.refused, "the site has all"
@@ -253,7 +253,7 @@ def test_postgresql_hangs_while_the_site_lacks_some(tell) -> None:
     async def story(ground: Ground) -> None:
         ground.way.hold()
         ground.redis.delete(*ground.keys(CARS // 3))
-        away = await ground.load.during(6)
+        away = await ground.load.until_refused(within=10)
         ground.way.open()
         assert away.right
         assert away.refused, "what the site lacks cannot be known"
@@ -267,8 +267,8 @@ def test_both_are_away(tell) -> None:
     async def story(ground: Ground) -> None:
         ground.site.kill()
         ground.way.cut()
-        await ground.load.during(0.5)  # what was asked before is answered
-        away = await ground.load.during(6)  # the first of them wait for PostgreSQL, for 5 s
+        await ground.load.during(MOMENT)  # what was asked before is answered
+        away = await ground.load.until_refused(within=10)  # the first wait for PostgreSQL, for 5 s
         ground.site.start()
         ground.way.open()
         assert not away.right
@@ -284,7 +284,7 @@ def test_redis_is_emptied_again_and_again(tell) -> None:
         ground.load.counts = emptied = Counts()
         for _ in range(4):
             ground.redis.flushall()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.3)
         assert emptied.right
         assert not emptied.refused, "PostgreSQL answers in its place"
         await ground.well_again("Redis emptied", emptied)
@@ -312,7 +312,7 @@ def test_values_are_spoilt_and_postgresql_is_cut_off(tell) -> None:
     async def story(ground: Ground) -> None:
         ground.way.cut()
         _spoil(ground, ground.keys(CARS // 2))
-        away = await ground.load.during(6)
+        away = await ground.load.until_refused(within=10)
         ground.way.open()
         assert away.right
         assert away.refused
