@@ -69,7 +69,8 @@ class Together(Generic[Item, Done]):
         """Do until nobody waits."""
         try:
             while self._waiting:
-                await asyncio.sleep(GATHERED)
+                if len(self._waiting) < MOST:
+                    await asyncio.sleep(GATHERED)
                 await self._do_all(self._next())
                 if not self._waiting:
                     await self._set_down()

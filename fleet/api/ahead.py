@@ -98,7 +98,7 @@ def _said(request: Request, *, now: datetime) -> Said:
     """What a car says. Raises TokenInvalid, and ValueError or OverflowError if it is not plain."""
     authorization = request.headers.get(b"authorization", b"").decode("latin-1")
     token = credentials.read_header(authorization, now=int(now.timestamp()))
-    _require_kind(request, JSON)
+    _require_plain(request, JSON)
     match orjson.loads(request.body):
         case {"version": version, "catalog": catalog, "result": result, "at": str(at), **more}:
             reason: Any = more.get("reason", "")
@@ -127,7 +127,7 @@ def _said(request: Request, *, now: datetime) -> Said:
 
 def _assertion(request: Request) -> str:
     """The assertion in a request for a token. Raises ValueError if it is not plainly one."""
-    _require_kind(request, FORM)
+    _require_plain(request, FORM)
     fields = parse_qsl(request.body.decode("ascii"), keep_blank_values=True, strict_parsing=True)
     match sorted(fields):
         case [("assertion", assertion), ("grant_type", grant)]:
@@ -136,8 +136,10 @@ def _assertion(request: Request) -> str:
     raise ValueError("not plainly a request for a token")
 
 
-def _require_kind(request: Request, kind: bytes) -> None:
-    if request.headers.get(b"content-type", b"").partition(b";")[0] != kind:
+def _require_plain(request: Request, kind: bytes) -> None:
+    """Raise ValueError unless this kind of body was sent, by somebody who takes what we answer."""
+    sent = request.headers.get(b"content-type", b"").partition(b";")[0]
+    if sent != kind or request.headers.get(b"accept", JSON) not in (JSON, b"*/*"):
         raise ValueError("another format")
 
 

@@ -79,7 +79,7 @@ def exchanged(body: bytes, outcome: object = Issued("t", 80_000), kind: bytes = 
     ],
 )
 def test_what_is_plainly_right_is_read_as_django_reads_it(changed) -> None:
-    answer, [said] = answered(PLAIN | changed)
+    answer, [said] = answered(PLAIN | changed, accept=b"*/*")
     assert answer == (204, b"", b"")
     theirs = ReportRequest(data=PLAIN | changed)
     assert theirs.is_valid()
@@ -120,9 +120,10 @@ def test_whatever_else_is_left_to_django(body) -> None:
         {"content_type": b""},
         {"content_type": b"text/plain"},
         {"content_type": b"application/jsonlines"},
+        {"accept": b"text/html"},
     ],
 )
-def test_so_is_who_has_no_good_token_or_sends_another_format(changed) -> None:
+def test_so_is_who_has_no_good_token_or_sends_or_takes_another_format(changed) -> None:
     assert answered(PLAIN, **changed) == (None, [])
     late = credentials.issue(Vehicle(id=uuid.UUID(int=7)), int(NOW.timestamp()))
     assert answered(PLAIN, authorization=f"Bearer {late}".encode()) == (None, [])
