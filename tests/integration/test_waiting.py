@@ -116,25 +116,25 @@ def test_a_change_is_told_at_once(waiter: Waiter) -> None:
 
 
 def test_a_change_of_another_car_is_not(waiter: Waiter) -> None:
-    waiting = waiter.waits(3)
+    waiting = waiter.waits(1)
     subjects.bump([make_car().vehicle.id], now=clock.now())
     publish()
     said, seconds = waiting.result()
     assert (said.status, said.one("ETag")) == (304, waiter.etag)
-    assert said.one("Preference-Applied") == "wait=3"
-    assert 2.5 <= seconds < 3 + SOON
+    assert said.one("Preference-Applied") == "wait=1"
+    assert 0.8 <= seconds < 1 + SOON
 
 
 def test_a_change_of_which_no_message_came_is_told_when_the_wait_is_over(
     waiter: Waiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wake, "call", lambda _: ("PING",))
-    waiting = waiter.waits(3)
+    waiting = waiter.waits(1)
     waiter.is_given(days=10)
     publish()
     said, seconds = waiting.result()
     assert document(said)["plan"] == "premium"
-    assert 2.5 <= seconds < 3 + SOON
+    assert 0.8 <= seconds < 1 + SOON
 
 
 def test_what_changed_while_the_channel_was_cut_is_told_once_it_is_back(
