@@ -47,7 +47,7 @@ def test_a_price_with_a_nul_is_not_on_sale() -> None:
 
 
 def test_a_database_that_is_away_is_said_in_words(client, monkeypatch) -> None:
-    def away() -> None:
+    def away(**_: object) -> None:
         raise OperationalError("no route to host")
 
     monkeypatch.setattr(queries, "offers", away)
