@@ -20,7 +20,7 @@ from django.db import connection
 
 from billing import clock
 from fleet import credentials, delivery
-from fleet.models import Report
+from fleet.models import Report, Vehicle
 from tests.edge_server import Edge, Said, ask, running_edge
 from tests.factories import Car, make_car
 
@@ -51,9 +51,23 @@ def left_open(edge: Edge) -> Iterator["Future[tuple[Said, float, float]]"]:
             line.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.fixture(scope="module")
+def with_nothing(django_db_setup, tmp_path_factory) -> Iterator["Future[tuple[Said, float]]"]:
+    """What an edge says to a car without PostgreSQL and without its site, and when."""
+    folder = tmp_path_factory.mktemp("alone")
+    token = credentials.issue(Vehicle(), int(clock.unix()) + 60)
+
+    def asked() -> tuple[Said, float]:
+        with running_edge(folder, DATABASE_URL=DEAD, REDIS_URL="redis://localhost:1/0") as alone:
+            return alone.ask("GET", CHECK, Authorization=f"Bearer {token}"), clock.unix()
+
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(asked)
+
+
 @pytest.fixture(autouse=True)
-def _begun(left_open: object) -> None:
-    """The other tests run while it is waited for."""
+def _begun(left_open: object, with_nothing: object) -> None:
+    """The other tests run while these are waited for."""
 
 
 @pytest.fixture
@@ -267,6 +281,11 @@ def date(said: Said) -> float:
     return parsedate_to_datetime(said.one("Date")).timestamp()
 
 
+def moved(said: Said, at: float) -> float:
+    """When it was said: meanwhile another test moves the clock by a day, and back."""
+    return min((at, at - DAY, at + DAY), key=lambda each: abs(each - date(said)))
+
+
 def refused(said: Said, status: int, at: float | None = None) -> None:
     """A refusal by the server itself, which no request has reached: dated, and a problem."""
     assert said.status == status
@@ -285,8 +304,7 @@ def test_a_head_that_comes_in_pieces_is_bounded(edge: Edge) -> None:
 
 def test_a_head_that_does_not_end_is_given_up_after_ten_seconds(left_open) -> None:
     said, seconds, at = left_open.result()
-    # Meanwhile another test moves the clock by a day, and back.
-    refused(said, 408, min((at, at - DAY, at + DAY), key=lambda each: abs(each - date(said))))
+    refused(said, 408, moved(said, at))
     assert 9 < seconds < 15
 
 
@@ -376,12 +394,12 @@ def test_without_postgresql_the_check_goes_on_and_the_rest_says_not_now(car, tmp
         assert 3 <= int(refused.one("Retry-After")) <= 9
 
 
-def test_without_either_it_says_not_now(car, tmp_path) -> None:
-    sites = {"REDIS_URL": "redis://localhost:1/0"}
-    with running_edge(tmp_path, DATABASE_URL=DEAD, **sites) as alone:
-        said = alone.ask("GET", CHECK, **bearer(car))
-        assert problem(said, 503)["type"].endswith(":not-now")
-        assert 3 <= int(said.one("Retry-After")) <= 9
+def test_without_either_it_says_not_now(with_nothing) -> None:
+    said, at = with_nothing.result()
+    refused(said, 503, moved(said, at))
+    assert json.loads(said.body)["type"].endswith(":not-now")
+    assert json.loads(said.body)["instance"] == f"urn:request:{said.one('X-Request-ID')}"
+    assert 3 <= int(said.one("Retry-After")) <= 9
 
 
 def test_sigterm_ends_it_within_three_seconds(django_db_setup, tmp_path) -> None:
