@@ -64,11 +64,12 @@ def serving(config: Config, *, poll: float = 0.1) -> Iterator[Running]:
         try:
             yield Running(config, app)
         finally:
+            world.stop()
             server.shutdown()
             thread.join()
             server.server_close()
             mail.stop()
-            world.stop()
+            world.store.close()
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -66,10 +66,12 @@ class World:
         self.deliverer.start()
 
     def stop(self) -> None:
-        """Stop both; whatever is unfinished goes on after the next start."""
+        """Stop both; whatever is unfinished goes on after the next start.
+
+        Calls have to be answered until then: who is told of an event asks about it.
+        """
         self.runner.stop()
         self.deliverer.stop()
-        self.store.close()
 
     def _listen_for(self, url: str | None, secret: str | None) -> None:
         """Have the one endpoint that the environment names, whatever it named last time."""
