@@ -34,8 +34,8 @@ class DeclarationForm(forms.Form):
         label=_("VIN or contract number"),
         max_length=200,
         help_text=_(
-            "The VIN of the car, or its last 6 characters; or the number that begins with sub_. "
-            "If you know neither, describe the car."
+            "The VIN of the car, or its last 6 characters, as your garage and your invoices show "
+            "them. If you do not know it, describe the car."
         ),
         widget=forms.TextInput(attrs=_AS_TYPED),
     )

@@ -21,6 +21,7 @@ from connectivity.law import declarations, tasks
 from connectivity.law.forms import CancelForm, DeclarationForm, WithdrawForm
 from connectivity.law.models import Declaration
 from connectivity.law.seller import seller
+from fleet.models import Ownership
 
 log = structlog.get_logger()
 
@@ -66,7 +67,7 @@ def declared(request: HttpRequest, token: str) -> HttpResponse:
 
 def _declare(request: HttpRequest, form_class: type[DeclarationForm], page: str) -> HttpResponse:
     if request.method != "POST":
-        form = form_class(initial={"email": getattr(request.user, "email", "")})
+        form = form_class(initial=_known(request))
         return render(request, page, {"form": form, "seller": seller()})
     form = form_class(request.POST)
     if form.is_valid() and _may(request, form):
@@ -83,6 +84,15 @@ def _declare(request: HttpRequest, form_class: type[DeclarationForm], page: str)
     limited = form.is_bound and form.has_error(NON_FIELD_ERRORS, "limited")
     status = HTTPStatus.TOO_MANY_REQUESTS if limited else HTTPStatus.UNPROCESSABLE_ENTITY
     return render(request, page, {"form": form, "seller": seller()}, status=status)
+
+
+def _known(request: HttpRequest) -> dict[str, str]:
+    """What a person who is signed in need not type: their address, and the car if it is the one."""
+    if not request.user.is_authenticated:
+        return {}
+    mine = Ownership.objects.filter(owner=request.user, ends_at=None)
+    vins = mine.values_list("vehicle__vin", flat=True)[:2]
+    return {"email": request.user.email, "reference": vins[0] if len(vins) == 1 else ""}
 
 
 def _may(request: HttpRequest, form: DeclarationForm) -> bool:

@@ -55,6 +55,16 @@ def test_one_page_asks_and_has_the_button_that_declares(client, url, button) -> 
     assert not Declaration.objects.exists()
 
 
+def test_who_is_signed_in_need_not_type_their_only_car(client) -> None:
+    owner = make_user("jo@example.com")
+    vin = make_car(owner).vehicle.vin
+    client.force_login(owner)
+
+    assert f'value="{vin}"' in text(client.get(CANCEL))
+    make_car(owner)
+    assert vin not in text(client.get(CANCEL))
+
+
 def test_the_receipt_says_what_was_declared_and_when_to_the_second(moving_clock) -> None:
     answer = declares(CANCEL, manner="good_cause", reason="It never worked: https://evil.test/x")
 
