@@ -7,7 +7,7 @@ and told in its words. Nothing has been stored of a request that is left to it.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -24,7 +24,6 @@ from fleet.delivery import AheadOfUs, FormerUnit, Said
 from fleet.loads import refresh_connection
 from fleet.together import NotDone, Together
 
-Done = TypeVar("Done")
 LARGEST = 2**53 - 1
 JSON, FORM = b"application/json", b"application/x-www-form-urlencoded"
 ASSERTION = re.compile(r"[A-Za-z0-9_.-]{1,4096}")
