@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from bench import contest
+from bench import contest, effort
 from bench.cars import Fleet, spread
-from bench.ground import LOAD, Ground
+from bench.ground import LOAD, SERVERS, Ground
 from bench.load import Shot, fire
 
 SITE = "cold"
@@ -14,9 +15,15 @@ SITE = "cold"
 
 @dataclass(frozen=True)
 class Pair:
-    """The same cars ask at an emptied site, and at a full one."""
+    """The same cars ask at an emptied site, and at a full one.
+
+    They ask in the same order, and one process that has met them all before, so that it remembers
+    the token of each and what followed from its facts: cold is a site that is emptied under an edge
+    which goes on. `apart` is cold with PostgreSQL on the other core, as on a machine of its own.
+    """
 
     cold: Shot
+    apart: Shot
     warm: Shot
     loaded: int
     queries: int
@@ -25,7 +32,7 @@ class Pair:
 def rounds(
     ground: Ground, fleet: Fleet, recorded: int, count: int, seconds: float
 ) -> Iterator[Pair]:
-    """Empty the site, ask; fill it, ask."""
+    """Empty the site, ask; the same with PostgreSQL elsewhere; fill the site, ask."""
     cars = spread(recorded, contest.ASKED)
     asks = fleet.requests(ground.folder / "cold", cars, tags=True)
     fleet.store(ground, SITE, cars)
@@ -33,18 +40,25 @@ def rounds(
     contest.warm(edge.url, asks, seconds=seconds)
     for number in range(count):
         first = number * 17_000
+        shoot = partial(fire, edge.url, asks, core=LOAD, seconds=seconds, first=first)
         with ground.valkey(SITE) as valkey:
             valkey.flushall()
             before = _queries(ground)
-            cold = contest.judged(
-                fire(edge.url, asks, core=LOAD, seconds=seconds, first=first), "cold"
-            )
+            cold = _all_cold(shoot())
             queries, loaded = _queries(ground) - before, valkey.dbsize()
-        if cold.requests > contest.ASKED:
-            raise RuntimeError(f"Not all were cold: {cold.requests} answers to {len(cars)} cars.")
+            valkey.flushall()
+        effort.move_postgres(LOAD)
+        apart = _all_cold(shoot())
+        effort.move_postgres(SERVERS)
         fleet.store(ground, SITE, cars)
-        warm = fire(edge.url, asks, core=LOAD, seconds=seconds, first=first)
-        yield Pair(cold, contest.judged(warm, "warm"), loaded, queries)
+        yield Pair(cold, apart, contest.judged(shoot(), "warm"), loaded, queries)
+
+
+def _all_cold(shot: Shot) -> Shot:
+    """The same, if no car has asked twice."""
+    if shot.requests > contest.ASKED:
+        raise RuntimeError(f"Not all were cold: {shot.requests} answers to {contest.ASKED} cars.")
+    return contest.judged(shot, "cold")
 
 
 def _queries(ground: Ground) -> int:

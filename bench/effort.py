@@ -8,21 +8,43 @@ from pathlib import Path
 from typing import NamedTuple
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_KEEPERS = ("valkey", "postgres")
+_POSTGRES = "postgres"
+_KEEPERS = ("valkey", _POSTGRES)
 
 
 class Spent(NamedTuple):
-    """Seconds of processor time: all, and what Valkey and PostgreSQL have of it."""
+    """Seconds of processor time: all, what Valkey and PostgreSQL have of it, and PostgreSQL."""
 
     all: float
     keepers: float
+    postgres: float
+
+
+class _Process(NamedTuple):
+    name: str
+    ticks: int
 
 
 def spent() -> Spent:
     """What this process's present descendants have used so far."""
+    ours = _ours().values()
+    kept = [each.ticks for each in ours if each.name.startswith(_KEEPERS)]
+    postgres = [each.ticks for each in ours if each.name.startswith(_POSTGRES)]
+    every = sum(each.ticks for each in ours)
+    return Spent(every / _TICKS, sum(kept) / _TICKS, sum(postgres) / _TICKS)
+
+
+def move_postgres(core: int) -> None:
+    """Have PostgreSQL run on this core; those of it that come later follow the first."""
+    for pid, process in _ours().items():
+        if process.name.startswith(_POSTGRES):
+            os.sched_setaffinity(pid, {core})
+
+
+def _ours() -> dict[int, _Process]:
+    """This process's present descendants."""
     parents: dict[int, int] = {}
-    used: dict[int, int] = {}
-    keepers = set()
+    found: dict[int, _Process] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
@@ -32,12 +54,9 @@ def spent() -> Spent:
                 continue
             pid, fields = int(folder.name), rest.split()
             parents[pid] = int(fields[1])
-            used[pid] = int(fields[11]) + int(fields[12])
-            if name.partition("(")[2].startswith(_KEEPERS):
-                keepers.add(pid)
-    ours = [pid for pid in used if _is_ours(pid, parents)]
-    every = sum(used[pid] for pid in ours)
-    return Spent(every / _TICKS, sum(used[pid] for pid in ours if pid in keepers) / _TICKS)
+            ticks = int(fields[11]) + int(fields[12])
+            found[pid] = _Process(name.partition("(")[2], ticks)
+    return {pid: each for pid, each in found.items() if _is_ours(pid, parents)}
 
 
 def _is_ours(pid: int, parents: dict[int, int]) -> bool:

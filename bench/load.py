@@ -21,7 +21,7 @@ class Shot:
     """What some seconds of load have shown.
 
     Times to the answer in milliseconds; `effort` is the processor time of all servers for one
-    answer, in microseconds, and `kept` is what Valkey and PostgreSQL have of it.
+    answer, in microseconds, `kept` what Valkey and PostgreSQL have of it, and `asked` PostgreSQL.
     """
 
     rate: float
@@ -32,6 +32,7 @@ class Shot:
     p99: float
     effort: float
     kept: float
+    asked: float
 
 
 def require() -> None:
@@ -65,6 +66,7 @@ def fire(
         p99=told["p99"] / 1000,
         effort=(after.all - before.all) * each,
         kept=(after.keepers - before.keepers) * each,
+        asked=(after.postgres - before.postgres) * each,
     )
 
 

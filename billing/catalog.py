@@ -61,18 +61,17 @@ def bucket(salt: str, subject_id: UUID) -> int:
     return int.from_bytes(drawn[:4], "big") % BUCKETS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A set of features under one name; a higher rank wins over a lower one."""
+    """A set of features under one name; a higher rank wins over a lower one.
+
+    It is equal to itself alone: what is remembered of it is looked up at every check.
+    """
 
     code: str
     name: str
     rank: int
     features: tuple[Feature, ...]
-
-    def __hash__(self) -> int:
-        """Small: what is remembered of a plan is looked up at every check."""
-        return hash((self.code, self.rank))
 
     def features_for(self, traits: frozenset[str], subject_id: UUID) -> tuple[Feature, ...]:
         """The plan's features that a subject with these traits has, in the plan's order."""

@@ -4,6 +4,7 @@ The file holds the offset in whole seconds as decimal text. All processes of one
 its sandbox read the same file, so that a month passes for all of them at once.
 """
 
+import functools
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,18 @@ def offset() -> int:
     if not path:
         return 0
     try:
-        changed = Path(path).stat().st_mtime_ns
+        changed = _file(path).stat().st_mtime_ns
         if _seen[:2] != (path, changed):
             _seen = (path, changed, int(Path(path).read_text() or 0))
     except FileNotFoundError:
         return 0
     return _seen[2]
+
+
+@functools.cache
+def _file(path: str) -> Path:
+    """A path that is made once: the edge asks for the time at each turn of its loop."""
+    return Path(path)
 
 
 def unix() -> float:

@@ -48,6 +48,7 @@ WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 HOUR = 3600  # seconds
 ROUND = 10  # seconds
 NEVER = 1_000_000_000
+YOUNG = 20_000  # new objects; some thousand are in use while cars wait for a load together
 log = structlog.get_logger()
 # Ours: one word for the process, and a number.
 _process = secrets.token_hex(6).encode()
@@ -262,8 +263,8 @@ def _collect_in_rounds() -> None:
     and finds nothing, whenever many are new. What a request through Django leaves behind is found
     by the next round; what was in use in a round, and so set aside with the rest, within the hour.
     """
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, NEVER)
+    _, middle, _ = gc.get_threshold()
+    gc.set_threshold(YOUNG, middle, NEVER)
     _collect(0)
 
 

@@ -6,18 +6,26 @@ the very same value from the site, the very same catalogue, and until time alone
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from fleet import rounds, snapshots
 from fleet.credentials import Token
 
 
+class Held(NamedTuple):
+    """What the asking car has, which no answer may be behind; its token proves the generation."""
+
+    version: int = 0
+    catalog: int = 0
+    generation: int = 0
+
+
 class Caller:
     """A car that has shown a good token."""
 
     __slots__ = (
-        *("command", "etag", "expires_at", "full_at", "generation", "head", "may_wait"),
+        *("command", "etag", "expires_at", "full_at", "generation", "head", "held", "may_wait"),
         *("heard_until", "ring", "since", "told", "until", "value", "vehicle_id", "vin"),
     )
 
@@ -37,9 +45,14 @@ class Caller:
         self.told: Any = None
         self.since = self.until = 0
         self.etag = b""
+        self.held = Held(generation=self.generation)
         self.head = b""
         self.ring: Iterator[bytes] = iter(())
         self.may_wait = False
+
+    def remembers(self, value: bytes, told: Any, now: int) -> bool:
+        """Whether the remembered name followed from these facts, and at `now` still does."""
+        return value == self.value and told is self.told and self.since <= now < self.until
 
 
 class Callers:

@@ -14,7 +14,7 @@ from django.conf import settings
 from billing import catalog as catalogue
 from billing.catalog import Catalog
 from fleet import pace, packing, signing, snapshots, traits
-from fleet.callers import Caller, Callers
+from fleet.callers import Caller, Callers, Held
 from fleet.heard import Heard
 from fleet.limits import Counted, Limit
 from fleet.line import Round, Site, pack
@@ -34,14 +34,6 @@ class Unknown(LookupError):
 
 class Behind(Exception):
     """The car holds something newer than we can find; it is to ask again."""
-
-
-class Held(NamedTuple):
-    """What the asking car has, which no answer may be behind; its token proves the generation."""
-
-    version: int = 0
-    catalog: int = 0
-    generation: int = 0
 
 
 def require_as_new(held: Held, snapshot: Snapshot, told: "Told") -> None:
@@ -76,6 +68,15 @@ class Told:
         return found
 
 
+class Facts(NamedTuple):
+    """What is known of a vehicle, also as it is stored, and of all; from the rows with its VIN."""
+
+    snapshot: Snapshot
+    value: bytes
+    told: Told
+    vin: str | None = None
+
+
 class Desk:
     """Where the cars of one event loop ask."""
 
@@ -94,31 +95,31 @@ class Desk:
         self._rows_told: Told | None = None
         self._rows_told_at = 0.0
 
-    async def facts(
-        self, vehicle_id: UUID, round_: Round, place: int, held: Held
-    ) -> tuple[Snapshot, Told, str | None]:
+    async def facts(self, vehicle_id: UUID, round_: Round, place: int, held: Held) -> Facts:
         """What is known of a vehicle that was asked for at this place of a round, and of all.
 
-        The VIN comes with it if the rows were asked. Nothing newer can be found, but whether that
-        is new enough is for `require_as_new` to say. Raises Unknown, NotNow.
+        Nothing newer can be found, but whether that is new enough is for `require_as_new` to say.
+        Raises Unknown, NotNow.
         """
-        vin = None
         told, noise = self.told(round_), None
         if told is None:
             noise = self._told_by(round_)[1]
         if told is None or told.catalog.revision < held.catalog:
             told = await self._told_by_rows(held.catalog, noise)
-        snapshot, noise = await self._stored(vehicle_id, round_, place)
+        value: Any = None if round_.away else round_.replies[place]
+        snapshot, noise = None, None
+        if value is not None:
+            snapshot, noise = await self._stored(vehicle_id, value)
         if (
-            snapshot is None
-            or snapshot.version < held.version
-            or snapshot.generation < held.generation
+            snapshot is not None
+            and snapshot.version >= held.version
+            and snapshot.generation >= held.generation
         ):
-            known = await self.loads.vehicle(vehicle_id, noise=noise)
-            if known is None:
-                raise Unknown(f"No vehicle {vehicle_id}")
-            snapshot, vin = known
-        return snapshot, told, vin
+            return Facts(snapshot, value, told)
+        known = await self.loads.vehicle(vehicle_id, noise=noise)
+        if known is None:
+            raise Unknown(f"No vehicle {vehicle_id}")
+        return Facts(known.snapshot, known.value, told, known.vin)
 
     def told(self, round_: Round) -> Told | None:
         """What holds for all as a round has found it, if it has; looked at once a round."""
@@ -183,13 +184,8 @@ class Desk:
             self._rows_told, self._rows_told_at = held, self.site.loop.time() + HOLD
         return held
 
-    async def _stored(
-        self, vehicle_id: UUID, round_: Round, place: int
-    ) -> tuple[Snapshot | None, bytes | None]:
-        """The snapshot at the site, or None, and where it lies if it is noise."""
-        value = None if round_.away else round_.replies[place]
-        if value is None:
-            return None, None
+    async def _stored(self, vehicle_id: UUID, value: Any) -> tuple[Snapshot | None, bytes | None]:
+        """The snapshot that the site's value says, or where it lies if it is noise."""
         key = snapshots.key(vehicle_id.bytes)
         if not isinstance(value, bytes):
             return None, key if _is_of_another_type(value) else None

@@ -1,12 +1,13 @@
 """Reads from PostgreSQL what the site does not have: together, once each, and only so many.
 
-All vehicles that are missed in one loop turn, and while a query runs, share one query; a vehicle is
+All vehicles that are missed within a moment, and while a query runs, share one query; a vehicle is
 never loaded twice at a time. One query runs at a time. Who would wait too long, or comes when too
 many wait, is told so, and after a failure nobody asks for a moment. What was found is also written
 to the site. It must never know what is done with it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -18,15 +19,16 @@ from django.db import close_old_connections, connection
 
 from billing import queries
 from fleet import pace, rotation, rows, snapshots
-from fleet.line import Round, Shared, Site
-from fleet.rows import Known
-from fleet.snapshots import Command
+from fleet.line import Shared, Site
+from fleet.snapshots import Command, Snapshot
 
 log = structlog.get_logger()
 TOGETHER = 500  # vehicles in a query
 MOST = 5_000  # vehicles that may wait
 PATIENCE = 5.0  # seconds for which a query is waited for
 PAUSE = 1.0  # seconds after a failure in which nobody asks
+GATHERING = 0.002  # seconds from the first who waits to the query, so that others share it
+REST = 1.0  # seconds after the last query for which its connection is kept
 
 
 class NotNow(Exception):
@@ -41,16 +43,25 @@ class ForAll(NamedTuple):
     leases: tuple[int, dict[str, Any]]
 
 
-class _Want:
-    """Something that is waited for; None if there is no such vehicle."""
+class Known(NamedTuple):
+    """A vehicle as the rows have it, and its facts as a site keeps them."""
 
-    __slots__ = ("done", "failed", "found", "noise")
+    snapshot: Snapshot
+    vin: str
+    value: bytes
+
+
+class _Batch:
+    """What is read together: vehicles, or (None) what holds for all; who waits, waits for it."""
+
+    __slots__ = ("done", "failed", "found", "noises", "wanted")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.done = Shared(loop=loop)
-        self.found: Any = None
+        self.wanted: list[UUID | None] = []
+        self.noises: list[bytes] = []
+        self.found: dict[UUID | None, Any] = {}
         self.failed = False
-        self.noise: bytes | None = None
+        self.done = Shared(loop=loop)
 
     def end(self, *, failed: bool = False) -> None:
         if not self.done.done():
@@ -64,10 +75,12 @@ class Loads:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._loop = site.loop
-        self._wanted: dict[UUID | None, _Want] = {}
-        self._queue: list[UUID | None] = []
+        self._wanted: dict[UUID | None, _Batch] = {}
+        self._queue: deque[_Batch] = deque()
         self._running: asyncio.Task[None] | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._not_before = 0.0
+        self._kept = False  # whether the connection is that of an earlier query
 
     async def vehicle(self, vehicle_id: UUID, *, noise: bytes | None = None) -> Known | None:
         """The vehicle as the rows have it, None if there is none; `noise` is a key to be emptied.
@@ -81,54 +94,72 @@ class Loads:
         return cast(ForAll, await self._wait(None, noise))
 
     async def close(self) -> None:
-        """Let what runs come to its end."""
-        if self._running is not None:
-            await self._running
+        """Let what runs come to its end, and give the connection back."""
+        while self._running is not None or self._rest is not None:
+            await (self._running or self._start())
 
     async def _wait(self, wanted: UUID | None, noise: bytes | None) -> Any:
-        want = self._wanted.get(wanted)
-        if want is None:
+        batch = self._wanted.get(wanted)
+        if batch is None:
             if self._loop.time() < self._not_before or len(self._wanted) >= MOST:
                 raise NotNow("PostgreSQL is away, or too many ask it.")
-            want = self._wanted[wanted] = _Want(self._loop)
-            self._queue.append(wanted)
+            batch = self._wanted[wanted] = self._open(wanted)
+            batch.wanted.append(wanted)
             if self._running is None:
-                self._running = self._loop.create_task(self._run())
-        want.noise = noise or want.noise
-        await want.done
-        if want.failed:
+                self._start()
+        if noise:
+            batch.noises.append(noise)
+        await batch.done
+        if batch.failed:
             raise NotNow("PostgreSQL is away, or too many ask it.")
-        return want.found
+        return batch.found.get(wanted)
+
+    def _open(self, wanted: UUID | None) -> _Batch:
+        """The batch to be joined: the last one, or a new one; what holds for all is read first."""
+        last = self._queue[-1] if self._queue else None
+        if wanted and last and len(last.wanted) < TOGETHER and last.wanted != [None]:
+            return last
+        batch = _Batch(self._loop)
+        if wanted:
+            self._queue.append(batch)
+        else:
+            self._queue.appendleft(batch)
+        return batch
+
+    def _start(self) -> asyncio.Task[None]:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        self._running = self._loop.create_task(self._run())
+        return self._running
 
     async def _run(self) -> None:
-        """Load until nobody waits; those who come meanwhile are the next."""
+        """Load until nobody waits; those who come meanwhile are the next.
+
+        The connection is given back when nobody has come for a while: to take one, and to look
+        whether it lives, costs more than a query.
+        """
         try:
+            idle = not self._queue
+            if idle:
+                self._kept = False
+                await sync_to_async(refresh_connection)()
             while self._queue:
-                these = self._take()
-                late = self._loop.call_later(PATIENCE, self._give_up)
-                try:
-                    await self._load(these)
-                finally:
-                    late.cancel()
-                if not self._queue:
-                    await sync_to_async(refresh_connection)()
+                idle = False
+                if self._queue[0].wanted != [None]:
+                    await asyncio.sleep(GATHERING)
+                await self._load(self._queue.popleft())
+            if not idle:
+                self._rest = self._loop.call_later(REST, self._start)
         finally:
             self._running = None
 
-    def _take(self) -> list[UUID | None]:
-        """What is read next: what holds for all alone, or so many vehicles together."""
-        if None in self._queue:
-            self._queue.remove(None)
-            return [None]
-        these, self._queue = self._queue[:TOGETHER], self._queue[TOGETHER:]
-        return these
-
-    async def _load(self, these: Sequence[UUID | None]) -> None:
-        found: dict[UUID | None, Any] = {}
+    async def _load(self, batch: _Batch) -> None:
         commands: list[Command] = []
         failed = False
+        late = self._loop.call_later(PATIENCE, self._give_up, batch)
         try:
-            found, commands = await sync_to_async(_read)([each for each in these if each])
+            batch.found, commands = await self._ask([each for each in batch.wanted if each])
             self._not_before = 0.0
         except Exception as error:  # Whatever it is, those who wait are to be told.
             failed = True
@@ -137,31 +168,50 @@ class Loads:
                 log.warning("nothing_to_load_from", error=str(error))
             else:
                 log.exception("load_failed")
-        stored = self._store(these, commands)
-        for each in these:
-            want = self._wanted.pop(each, None)
-            if want is not None:
-                want.found = found.get(each)
-                want.end(failed=failed)
-        if stored is not None:
-            await stored.done
+        finally:
+            late.cancel()
+        for each in batch.wanted:
+            self._wanted.pop(each, None)
+        batch.end(failed=failed)
+        await self._store(batch, commands)
 
-    def _store(self, these: Sequence[UUID | None], commands: list[Command]) -> Round | None:
+    async def _ask(self, these: Sequence[UUID]) -> tuple[dict[UUID | None, Any], list[Command]]:
+        """Read, and once more if the connection was kept: it may have died meanwhile."""
+        kept, self._kept = self._kept, False
+        try:
+            read = await sync_to_async(_read)(these)
+        except DatabaseFault:
+            if not kept:
+                raise
+            read = await sync_to_async(_read)(these)
+        self._kept = True
+        return read
+
+    async def _store(self, batch: _Batch, commands: list[Command]) -> None:
         """Write to the site what it lacked; whether it can be written changes no answer.
 
         Who waits for an answer does not wait for this: questions after it are on the same line.
         """
-        wants = [self._wanted[each] for each in these if each in self._wanted]
-        noises: list[Command] = [("DEL", want.noise) for want in wants if want.noise]
-        return self._site.ask([*noises, *commands]) if noises or commands else None
+        noises: list[Command] = [("DEL", noise) for noise in batch.noises]
+        if not noises and not commands:
+            return
+        stored = self._site.ask([*noises, *commands])
+        await stored.done
+        if stored.away:
+            return
+        filled = zip(batch.found.values(), stored.replies[-len(batch.found) :], strict=False)
+        # Where something lies already it is the site that compares which is newer.
+        there = [known.snapshot for known, reply in filled if reply is None]
+        if there:
+            await self._site.ask(snapshots.commands(there)).done
 
-    def _give_up(self) -> None:
+    def _give_up(self, batch: _Batch) -> None:
         """Nobody waits for a query that does not end, and nobody begins to until it does."""
         log.warning("postgresql_is_late")
         self._not_before = float("inf")
+        for each in (batch, *self._queue):
+            each.end(failed=True)
         self._queue.clear()
-        for want in self._wanted.values():
-            want.end(failed=True)
         self._wanted.clear()
 
 
@@ -173,9 +223,10 @@ def _read(vehicle_ids: Sequence[UUID]) -> tuple[dict[UUID | None, Any], list[Com
     """
     try:
         if vehicle_ids:
-            known = rows.find(vehicle_ids)
-            found: dict[UUID | None, Any] = {each.snapshot.vehicle_id: each for each in known}
-            return found, snapshots.commands(each.snapshot for each in known)
+            known = [Known(*each, snapshots.value(each[0])) for each in rows.find(vehicle_ids)]
+            return {each.snapshot.vehicle_id: each for each in known}, snapshots.filling(
+                [(each.snapshot, each.value) for each in known]
+            )
         every = ForAll(queries.catalog_document(), pace.current(), rotation.current())
     except BaseException:
         refresh_connection()

@@ -4,9 +4,11 @@ It must never know who asks, nor where the facts go.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Self, cast
 from uuid import UUID
 
+import orjson
+import psycopg
 from django.db import connection
 
 from billing import queries
@@ -16,29 +18,38 @@ from fleet.packing import FLEET_LEARNING, Snapshot
 
 _ROWS = f"""
     SELECT fleet_vehicle.id, facts.version, credential_generation, removed_at IS NOT NULL,
-        fleet_learning, model, hardware, market, facts.grants, vin
+        fleet_learning, model, hardware, market, facts.grants::text, vin
     FROM fleet_vehicle JOIN ({queries.FACTS}) AS facts ON facts.id = fleet_vehicle.id
     WHERE fleet_vehicle.id = ANY(%s)
 """  # noqa: S608 -- our own words
 
 
-class Known(NamedTuple):
-    """A vehicle as the rows have it."""
+class _Cursor(psycopg.Cursor[Any]):
+    """Has PostgreSQL plan a statement once for each connection, which takes as long as running it.
 
-    snapshot: Snapshot
-    vin: str
+    Django's own has each planned anew.
+    """
+
+    def execute(self, query: Any, params: Any = None, **_: Any) -> Self:
+        """Execute it prepared, and take its answer in binary."""
+        return super().execute(query, params, binary=True)
 
 
-def find(vehicle_ids: Iterable[UUID]) -> list[Known]:
-    """What is known of these vehicles; of one that does not exist, nothing."""
-    with connection.cursor() as cursor:
+def find(vehicle_ids: Iterable[UUID]) -> list[tuple[Snapshot, str]]:
+    """What is known of these vehicles, and their VINs; of one that does not exist, nothing."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.make_cursor(cast(Any, _Cursor(connection.connection))) as cursor:
         cursor.execute(_ROWS, [list(vehicle_ids)])
-        return [Known(snapshot(*facts), vin) for *facts, vin in cursor.fetchall()]
+        return [
+            (snapshot(*(*facts, orjson.loads(granted))), vin)
+            for *facts, granted, vin in cursor.fetchall()
+        ]
 
 
 def load(vehicle_ids: Iterable[UUID]) -> list[Snapshot]:
     """The snapshots of these vehicles."""
-    return [known.snapshot for known in find(vehicle_ids)]
+    return [found for found, _ in find(vehicle_ids)]
 
 
 def vin(vehicle_id: UUID) -> str:

@@ -5,6 +5,7 @@ the writer of a snapshot also leaves the words at the site (see fleet.snapshots)
 can read it while PostgreSQL is away.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 
@@ -43,6 +44,7 @@ def learn(words: Mapping[int, str | bytes]) -> None:
             continue
 
 
+@functools.lru_cache(maxsize=4096)
 def write(traits: frozenset[str]) -> str:
     """The set in words; one set has one spelling."""
     return json.dumps(sorted(traits), separators=(",", ":"))

@@ -62,6 +62,8 @@ DATABASES = {
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
             "connect_timeout": 5,
+            # For fleet.rows: Django's own cursors prepare nothing.
+            "prepare_threshold": 5,
             "options": "-c statement_timeout=15s -c lock_timeout=5s "
             "-c idle_in_transaction_session_timeout=30s",
         },

@@ -10,9 +10,9 @@ from django.conf import settings
 
 from fleet import access, contact, credentials
 from fleet.api.problems import MEDIA_TYPE, OUR_FAULT, come_back, problem
-from fleet.callers import Caller
+from fleet.callers import Caller, Held
 from fleet.credentials import TokenInvalid
-from fleet.desk import Behind, Desk, Held, Unknown, require_as_new
+from fleet.desk import Behind, Desk, Unknown, require_as_new
 from fleet.line import Round
 from fleet.loads import NotNow
 from fleet.signing import NoKey
@@ -116,24 +116,29 @@ async def _considered(
 
 
 async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answer:
-    tags = ENTITY_TAG.findall(reply.tags) if reply.tags else ()
-    held = _held(tags, caller.generation) if tags else Held(generation=caller.generation)
-    snapshot, told, vin = await desk.facts(caller.vehicle_id, reply.round, reply.place, held)
+    if not reply.tags:
+        tags, held = [], Held(generation=caller.generation)
+    elif reply.tags == caller.etag:
+        tags, held = [caller.etag], caller.held
+    else:
+        tags = ENTITY_TAG.findall(reply.tags)
+        held = _held(tags, caller.generation)
+    snapshot, value, told, vin = await desk.facts(caller.vehicle_id, reply.round, reply.place, held)
+    if reply.tags == caller.etag and caller.remembers(value, told, now):
+        return 304, caller.head + next(caller.ring), b""
     # Who is refused is to know that first: to come back would help nobody.
     credentials.compare(caller.generation, snapshot.generation, removed=snapshot.removed)
     _heard(desk, caller, now)
     require_as_new(held, snapshot, told)
     found = access.check(snapshot, told.catalog, now=now, schedule=told.schedule)
     etag = found.etag.encode()
+    caller.held = Held(snapshot.version, told.catalog.revision, caller.generation)
     caller.etag, caller.head = etag, NAME % etag
     caller.ring, caller.may_wait = told.pace(snapshot.traits)
-    if vin is None and not reply.round.away:
-        # It followed from the site's own words alone, so it will do so again.
-        caller.value, caller.told = reply.round.replies[reply.place], told
-        caller.since, caller.until = now, min(found.until, caller.heard_until)
-    else:
-        # What was remembered of the site's words is of another document than the one just named.
-        caller.until = 0
+    caller.value, caller.told = value, told
+    # A site that is away can say nothing of what comes next.
+    caller.since = now
+    caller.until = 0 if reply.round.away else min(found.until, caller.heard_until)
     head = caller.head + next(caller.ring)
     if etag in tags:
         return 304, head, b""

@@ -63,6 +63,8 @@ def test_page_without_a_place_is_left_as_it_is(tmp_path: Path):
 
 
 def _figures() -> Figures:
-    shot = Shot(rate=1.0, requests=1, refused=0, broken=0, p50=1.0, p99=1.0, effort=1.0, kept=0.0)
+    shot = Shot(
+        rate=1.0, requests=1, refused=0, broken=0, p50=1.0, p99=1.0, effort=1.0, kept=0.0, asked=0.0
+    )
     contest = defaultdict(list, {"304": [shot]})
     return Figures(1, labels={"304": "**the check, 304**"}, contest=contest)
