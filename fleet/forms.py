@@ -94,7 +94,7 @@ class AddressForm(forms.Form):
     """The email address of somebody else."""
 
     email = forms.EmailField(
-        label=_("Email address"),
+        label=_("Their email address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "off", "placeholder": "name@example.com"}),
     )
