@@ -15,6 +15,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.browser.beside import Beside
+
 RESULTS = Path(__file__).parents[2] / "test-results"
 ARGUMENTS = [
     "--no-sandbox",  # As root, Chromium refuses to run with it.
@@ -40,6 +42,14 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def beside() -> Iterator[Beside]:
+    """A browser in a thread of its own, whose event loop is in nobody's way: one for all tests."""
+    browser = Beside(_chromium(), ARGUMENTS)
+    yield browser
+    browser.stop()
 
 
 @pytest.fixture

@@ -1,22 +1,19 @@
 """The pages of roll-outs: wide and narrow, light and dark, and the bar that moves by itself."""
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from billing import clock, grants
 from fleet import rollouts, tasks, traits
 from fleet.models import Rollout
 from tests import staffed
-from tests.browser.conftest import ARGUMENTS, _chromium
+from tests.browser.beside import EVERY, Beside, prepare
 from tests.factories import Car, make_car
 
 pytestmark = [
@@ -26,49 +23,12 @@ pytestmark = [
 ]
 REASON = "Agreed with the maps team, ticket 4711; no complaints in the forums since Monday."
 CARS = 6
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}}
-
-
-class Beside:
-    """A browser in a thread of its own: its event loop would keep this one from the database."""
-
-    def __init__(self, executable: str) -> None:
-        self._thread = ThreadPoolExecutor(1)
-        self.do(self._start, executable)
-
-    def do(self, what: Callable[..., Any], *given: Any) -> Any:
-        """Do something in the browser's thread."""
-        return self._thread.submit(what, *given).result()
-
-    def stop(self) -> None:
-        """End both."""
-        self.do(self._browser.close)
-        self.do(self._playwright.stop)
-        self._thread.shutdown()
-
-    def _start(self, executable: str) -> None:
-        self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-
-    def open(self, url: str, session: str, **look: Any) -> Page:
-        """A tab of somebody who is signed in; in the browser's thread."""
-        context = self._browser.new_context(locale="en-US", **look)
-        name = settings.SESSION_COOKIE_NAME
-        context.add_cookies([{"name": name, "value": session, "url": url}])
-        return context.new_page()
 
 
 @pytest.fixture(autouse=True)
 def _new_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows that a process remembers of another test are gone with it."""
     monkeypatch.setattr(traits, "_numbers", {})
-
-
-@pytest.fixture(scope="module")
-def beside() -> Iterator[Beside]:
-    browser = Beside(_chromium())
-    yield browser
-    browser.stop()
 
 
 def fill() -> tuple[list[Car], int, str]:
@@ -129,10 +89,9 @@ def look_at(page: Page, name: str) -> None:
     folder = os.environ.get("PICTURES")
     if folder:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-    found = Axe().run(page, options=RULES).response["violations"]
-    assert not [(each["id"], each["nodes"][0]["html"]) for each in found], name
-    overflow = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(overflow) <= 0, f"{name} scrolls sideways"
+    found, letters = page.evaluate("rules => look(rules)", EVERY)
+    found += page.evaluate("numbers => unreadable(numbers)", [*range(len(letters))])
+    assert not found, (name, found)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "dark")])
@@ -146,6 +105,7 @@ def test_each_page_is_without_fault(live_server, beside: Beside, width: int, sch
         viewport = {"width": width, "height": 900}
         page = beside.open(live_server.url, session, viewport=viewport, color_scheme=scheme)
         said = hear(page)
+        prepare(page)
         for path in paths:
             page.goto(f"{live_server.url}/admin/fleet/rollout/{path}")
             assert not said, path

@@ -2,12 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
 from django.conf import settings
 from playwright.sync_api import ConsoleMessage, Page
@@ -15,18 +13,13 @@ from playwright.sync_api import ConsoleMessage, Page
 from connectivity.specimens.page import GROUPS
 from connectivity.specimens.registry import Group
 from tests import staffed
-from tests.browser.conftest import _chromium
-from tests.browser.test_rollouts import Beside
+from tests.browser.beside import EVERY, Beside, prepare
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(300),
 ]
-AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js"))
-QUESTIONS = Path(__file__).with_name("faults.js")
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-EVERY = {"type": "tag", "values": TAGS}
 # What depends on the width; all else is so in each look or in none, but how letters are read.
 OF_WIDTH = {
     "type": "rule",
@@ -52,14 +45,7 @@ class Known:
     letters: set[str] = field(default_factory=set)  # what decides whether words can be read
 
 
-@pytest.fixture(scope="module")
-def beside() -> Iterator[Beside]:
-    browser = Beside(_chromium())
-    yield browser
-    browser.stop()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def known() -> Known:
     return Known()
 
@@ -114,8 +100,7 @@ def test_no_state_has_a_fault_that_a_machine_can_find(
     def every() -> list[str]:
         page = beside.open(live_server.url, session, reduced_motion="reduce")
         said, wrong = listen(page), []
-        page.add_init_script(path=AXE)
-        page.add_init_script(path=QUESTIONS)
+        prepare(page)
         looks = LOOKS
         for state in group:
             said.clear()
