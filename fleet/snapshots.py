@@ -110,7 +110,7 @@ def commands(snapshots: Iterable[Snapshot]) -> list[Command]:
 def filling(known: Sequence[tuple[Snapshot, bytes]]) -> list[Command]:
     """What stores these, with their values, where there is nothing; the last replies are theirs.
 
-    None is the reply where something was. It costs the site a third of what comparing does.
+    None is the reply where something was. It costs the site less than a script that compares.
     """
     puts: list[Command] = [
         ("SET", key(snapshot.vehicle_id.bytes), value, "NX") for snapshot, value in known
