@@ -83,7 +83,7 @@ def test_a_price_that_is_another_one_by_now_is_shown_anew(monthly: Journey) -> N
     again = shown.presses("Pay $92.94 and switch")
 
     monthly.expect()
-    assert "$150.00 a year" in again.text
+    assert "$150.00 per year plus tax" in again.text
     again.presses("Pay $142.94 and switch")
     end = at("2028-03-17 12:00")
     monthly.expect(
