@@ -265,8 +265,7 @@ def test_updating_the_card_goes_to_the_card(stripe: Stripe, owner) -> None:
     car, browser = paid(stripe, owner), browser_of(owner)
     stripe.control("webhooks/hold")  # What is on its way would say that it is active.
     Subscription.objects.update(status="past_due")
-    shown = text(browser.get(page(car)))
-    assert "Update card" in shown
+    assert "Update card" in text(browser.get(page(car)))
 
     answer = browser.post(page(car, "portal"), {"card": "1"})
 
