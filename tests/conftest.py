@@ -90,8 +90,18 @@ def _no_pause_before_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first, whatever the order: at the end one worker would wait for them."""
-    items.sort(key=lambda item: "tests/properties" not in item.nodeid)
+    """The longest come first, whatever the order: at the end one worker would wait for them.
+
+    And what is `begun_early` is looked at when the other tests of its file are over.
+    """
+    files = {path: number for number, path in enumerate(dict.fromkeys(each.path for each in items))}
+    items.sort(
+        key=lambda item: (
+            "tests/properties" not in item.nodeid,
+            files[item.path],
+            item.get_closest_marker("begun_early") is not None,
+        )
+    )
 
 
 def pytest_collection_finish() -> None:

@@ -3,10 +3,16 @@
 import dataclasses
 import functools
 import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from tests.contract.stripe_contract import Contract
+
+MANY = 50  # files: by then processes of their own are worth their start
+PROCESSES = 2
 
 
 @functools.cache
@@ -44,8 +50,22 @@ class Report:
 
 def check(folder: Path) -> Report:
     """Check every record file in a folder; operations are (method, path template) pairs."""
+    paths = sorted(folder.iterdir())
+    if len(paths) < MANY:
+        return _check_all(paths)
+    whole = Report()
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as processes:
+        for part in processes.map(_check_all, [paths[at::PROCESSES] for at in range(PROCESSES)]):
+            whole.findings += part.findings
+            whole.exchanges += part.exchanges
+            whole.events += part.events
+            whole.operations |= part.operations
+    return whole
+
+
+def _check_all(paths: Sequence[Path]) -> Report:
     report = Report()
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
             where = f"{path.name}:{number}"
             try:

@@ -302,6 +302,7 @@ def test_a_head_that_comes_in_pieces_is_bounded(edge: Edge) -> None:
     refused(spoken(edge, *many, pause=0.02), 431)
 
 
+@pytest.mark.begun_early
 def test_a_head_that_does_not_end_is_given_up_after_ten_seconds(left_open) -> None:
     said, seconds, at = left_open.result()
     refused(said, 408, moved(said, at))
@@ -394,6 +395,7 @@ def test_without_postgresql_the_check_goes_on_and_the_rest_says_not_now(car, tmp
         assert 3 <= int(refused.one("Retry-After")) <= 9
 
 
+@pytest.mark.begun_early
 def test_without_either_it_says_not_now(with_nothing) -> None:
     said, at = with_nothing.result()
     refused(said, 503, moved(said, at))

@@ -333,7 +333,7 @@ def test_there_are_249_markets() -> None:
 
 def test_a_large_file_in_batches_names_exactly_the_bad_lines(bring_in, tmp_path: Path) -> None:
     path = tmp_path / "large.csv"
-    made = vehicles_csv.write(path, 20_000, bad_share=0.01)
+    made = vehicles_csv.write(path, 6_000, bad_share=0.02)
     content = path.read_bytes()
     status, out, err = bring_in(content)
     named = {int(text.split(":")[0][5:]) for text in out.splitlines() if text.startswith("Line ")}
@@ -341,7 +341,7 @@ def test_a_large_file_in_batches_names_exactly_the_bad_lines(bring_in, tmp_path:
     assert named == set(made.bad)
     assert len(made.bad) > 100
     assert all(f"Line {number}: " in err for number in made.bad)
-    assert Vehicle.objects.count() == Subject.objects.count() == 20_000 - len(made.bad)
+    assert Vehicle.objects.count() == Subject.objects.count() == 6_000 - len(made.bad)
     before = everything()
     status, out, _ = bring_in(content)
     assert "Cars added: 0, changed: 0" in out
