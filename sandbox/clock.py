@@ -19,9 +19,11 @@ class Clock:
 
     def _moved_offset(self) -> int:
         # A reader may meet the file while it is being written and so empty: an offset that was
-        # seen once is never taken back, or time would run backwards for an instant.
+        # seen once is never taken back, or time would run backwards for an instant. For the same
+        # reason it is read at once: two reads may join digits of two offsets into one far ahead.
         try:
-            content = self._path.read_text("ascii").strip()
+            with self._path.open("rb", buffering=0) as file:
+                content = file.read(64).decode("ascii", "replace").strip()
         except FileNotFoundError:
             content = ""
         if not content.isdecimal() and content:

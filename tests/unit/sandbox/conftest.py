@@ -90,7 +90,9 @@ class SandboxClock:
         """By so many days, hours, minutes and seconds."""
         units = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
         moved = int(self.path.read_text()) if self.path.exists() else 0
-        self.path.write_text(str(moved + sum(units[unit] * count for unit, count in by.items())))
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(str(moved + sum(units[unit] * count for unit, count in by.items())))
+        fresh.replace(self.path)
 
 
 @pytest.fixture
