@@ -7,10 +7,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing import gateway, renewal, subjects, subscriptions, wishes
+from billing import gateway, subjects, subscriptions, wishes
 from billing.models import Dispute, DomainEvent, Invoice, Subscription
 
-OPENED, WON, LOST = "dispute_opened", "dispute_won", "dispute_lost"
+OPENED, WON, LOST = "dispute_opened", "dispute_won", subscriptions.DISPUTE_LOST
 
 
 def sync(stripe_dispute_id: str, *, now: datetime) -> None:
@@ -38,8 +38,6 @@ def sync(stripe_dispute_id: str, *, now: datetime) -> None:
     if found.status in Dispute.HARMLESS:
         # While the bank held the payment, Stripe gave nothing of it back.
         wishes.refund_again(stripe_subscription_id, refused=gateway.DISPUTED, now=now)
-    if found.status in Dispute.LOST and mirror.status not in Subscription.ENDED:
-        _end(mirror, now=now)
 
 
 def _record(found: gateway.Dispute, invoice_id: str, *, now: datetime) -> None:
@@ -88,13 +86,3 @@ def _phase(status: str) -> str:
     if status == "won":
         return WON
     return "" if not status or status in Dispute.HARMLESS else OPENED
-
-
-def _end(mirror: Subscription, *, now: datetime) -> None:
-    """Who took a payment back is not charged again; time that others pay for stays."""
-    if mirror.paid_through is not None and mirror.paid_through > now:
-        renewal.end_with_paid_time(mirror, because=LOST, now=now)
-    else:
-        stripe_id = mirror.stripe_subscription_id
-        request = {"subscription": stripe_id}
-        wishes.end(stripe_id, request, refund=False, now=now)

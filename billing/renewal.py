@@ -1,11 +1,6 @@
 """Stops and resumes the renewal of what a payer pays for: what is paid stays until its end.
 
 It must never end paid time early, nor ask why. Whoever calls has decided that the payer may.
-
-# Note [The newest wish counts]
-A wish is an intent, numbered per subscription under the subject's lock. Until a sync later than
-its answer, the newest wish says more than the mirror does: a second click finds it and adds none.
-A wish that was overtaken before its call was made is answered as such and never called.
 """
 
 from datetime import datetime
@@ -38,7 +33,7 @@ def stop(*, payer: Any, subject_id: UUID, now: datetime) -> None:
     with transaction.atomic(durable=True):
         mirror = _alive(payer, subject_id, now=now)
         if mirror.paid_through is not None and mirror.paid_through > now:
-            intent = _wish(mirror, renews=False, now=now)
+            intent = wishes.renew(mirror, renews=False, now=now)
         else:
             intent = _end_now(mirror, payer, now=now)
     _perform(intent, mirror, now=now)
@@ -53,20 +48,8 @@ def resume(*, payer: Any, subject_id: UUID, now: datetime) -> None:
         mirror = _alive(payer, subject_id, now=now)
         if Dispute.objects.filter(invoice__subscription=mirror, status__in=Dispute.LOST).exists():
             raise TakenBack("A payment for it was taken back: it ends. Subscribe again after that.")
-        intent = _wish(mirror, renews=True, now=now)
+        intent = wishes.renew(mirror, renews=True, now=now)
     _perform(intent, mirror, now=now)
-
-
-def end_with_paid_time(mirror: Subscription, *, because: str, now: datetime) -> None:
-    """Have a subscription end with its paid time, whoever pays for it; the sweep makes the call.
-
-    `because` is the event that it follows from, and that tells of it.
-    """
-    with transaction.atomic(durable=True):
-        if mirror.subject_id is not None:
-            subjects.lock(mirror.subject_id)
-        mirror = Subscription.objects.select_for_update(no_key=True).get(pk=mirror.pk)
-        _wish(mirror, renews=False, because=because, now=now)
 
 
 def _alive(payer: Any, subject_id: UUID, *, now: datetime) -> Subscription:
@@ -80,40 +63,6 @@ def _alive(payer: Any, subject_id: UUID, *, now: datetime) -> Subscription:
     if mirror.ends_at is not None and mirror.ends_at <= now:
         raise NotSubscribed("The subscription has ended.")
     return mirror
-
-
-def _wish(mirror: Subscription, *, renews: bool, because: str = "", now: datetime) -> Intent | None:
-    """Note a wish unless it is so already; see Note [The newest wish counts]."""
-    prefix = f"renewal:{mirror.stripe_subscription_id}:"
-    earlier = Intent.objects.filter(idempotency_key__startswith=prefix)
-    newest = earlier.order_by("-id").first()
-    if newest is not None and _is_ahead(newest, mirror):
-        if newest.request["renews"] == renews:
-            return newest
-    elif (mirror.ends_at is None) == renews:
-        return None
-    earlier.filter(answered_at=None).update(answered_at=now, answer={"overtaken": True})
-    request = {
-        "subscription": mirror.stripe_subscription_id,
-        "renews": renews,
-        "paid_through": mirror.paid_through.isoformat() if mirror.paid_through else "",
-        "because": because,
-    }
-    key = f"{prefix}{earlier.count() + 1}"
-    return wishes.record(Intent.Kind.SET_RENEWAL, key, request, now=now)[0]
-
-
-def _is_ahead(wish: Intent, mirror: Subscription) -> bool:
-    """Whether the mirror was fetched before this wish was done, so that it cannot show it.
-
-    By the order of tickets, not by the time: whoever made the call may have begun long before.
-    """
-    if wish.answered_at is None or mirror.synced_at is None:
-        return True
-    done = wish.answer.get("ticket") if wish.answer else None
-    if done is None:  # It was refused or overtaken, so that there is nothing to be shown.
-        return mirror.synced_at < wish.answered_at
-    return bool(mirror.recorded_ticket <= done)
 
 
 def _end_now(mirror: Subscription, payer: Any, *, now: datetime) -> Intent:

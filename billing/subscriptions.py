@@ -28,6 +28,8 @@ from billing.models import (
     Subscription,
 )
 
+DISPUTE_LOST = "dispute_lost"  # the domain event; see billing.disputes
+
 
 def sync(stripe_subscription_id: str, *, now: datetime) -> Subscription:
     """Fetch a subscription from Stripe and record what follows; safe to repeat, in any order.
@@ -120,6 +122,8 @@ def _record(
     if mirror.subject_id is not None:
         until = policy.grant_ends_at(fetched, money)
         seats.settle(mirror, mirror.subject_id, checkout, until, now=now)
+    if money.lost:
+        _charge_no_more(mirror, now=now)
     if before != mirror.status:
         seats.note(mirror, f"subscription_{mirror.status}", now=now, before=before)
     if before == Subscription.Status.PAUSED and fetched.ended_at and fetched.credited:
@@ -202,6 +206,20 @@ def _tell_of_its_end(mirror: Subscription, seen: int, *, now: datetime) -> None:
         paid = mirror.paid_through.isoformat() if mirror.paid_through else ""
         kind = "renewal_resumed" if renews else "renewal_stopped"
         seats.note(mirror, kind, now=now, paid_through=paid)
+
+
+def _charge_no_more(mirror: Subscription, *, now: datetime) -> None:
+    """End what a bank took a payment back for; time that others pay for stays.
+
+    Asked at each fetch, so that it ends again if somebody undoes its end on Stripe's pages.
+    """
+    if mirror.status in Subscription.ENDED:
+        return
+    if mirror.paid_through is not None and mirror.paid_through > now:
+        wishes.renew(mirror, renews=False, because=DISPUTE_LOST, now=now)
+    else:
+        stripe_id = mirror.stripe_subscription_id
+        wishes.end(stripe_id, {"subscription": stripe_id}, refund=False, now=now)
 
 
 def _paid_after_its_end(fetched: gateway.Subscription) -> list[gateway.Invoice]:

@@ -6,6 +6,11 @@ Apart from them, so that whoever ends something can say so without ever calling 
 A subscription's end is asked for once, under one key: the second wish is the first. If Stripe
 refuses it, the subscription runs on and charges, so that wish counts as none: the next one has a
 number of its own. The number follows a word, so that no key of a generation is the same.
+
+# Note [The newest wish counts]
+A wish is an intent, numbered per subscription under the subject's lock. Until a sync later than
+its answer, the newest wish says more than the mirror does: a second click finds it and adds none.
+A wish that was overtaken before its call was made is answered as such and never called.
 """
 
 from collections.abc import Iterable
@@ -14,7 +19,7 @@ from typing import Any
 
 from django.db.models import F
 
-from billing.models import Checkout, Intent
+from billing.models import Checkout, Intent, Subscription
 
 
 def record(
@@ -98,6 +103,56 @@ def refund_again(stripe_subscription_id: str, *, refused: str, now: datetime) ->
 def _numbered(verb: str, stripe_subscription_id: str, number: int) -> str:
     first = f"{verb}:{stripe_subscription_id}"
     return first if number == 1 else f"{first}:again:{number}"
+
+
+def renew(mirror: Subscription, *, renews: bool, because: str = "", now: datetime) -> Intent | None:
+    """Have a subscription renew, or end with its paid time, unless it does so already.
+
+    See Note [The newest wish counts]; the subject and the row are locked. `because` is the event
+    that it follows from, and that tells of it, but of the first such wish only.
+    """
+    prefix = f"renewal:{mirror.stripe_subscription_id}:"
+    earlier = Intent.objects.filter(idempotency_key__startswith=prefix)
+    newest = earlier.order_by("-id").first()
+    if newest is not None and _is_ahead(newest, mirror):
+        if newest.request["renews"] == renews:
+            return newest
+    elif (mirror.ends_at is None) == renews:
+        return None
+    earlier.filter(answered_at=None).update(answered_at=now, answer={"overtaken": True})
+    told = because and earlier.filter(request__because=because).exists()
+    request = {
+        "subscription": mirror.stripe_subscription_id,
+        "renews": renews,
+        "paid_through": mirror.paid_through.isoformat() if mirror.paid_through else "",
+        "because": "" if told else because,
+    }
+    key = f"{prefix}{earlier.count() + 1}"
+    return record(Intent.Kind.SET_RENEWAL, key, request, now=now)[0]
+
+
+def stopping(stripe_subscription_ids: Iterable[str]) -> set[str]:
+    """Those whose renewal is about to be stopped: the call has not been answered yet."""
+    open_ = Intent.objects.filter(
+        kind=Intent.Kind.SET_RENEWAL,
+        answered_at=None,
+        request__renews=False,
+        request__subscription__in=list(stripe_subscription_ids),
+    )
+    return set(open_.values_list("request__subscription", flat=True))
+
+
+def _is_ahead(wish: Intent, mirror: Subscription) -> bool:
+    """Whether the mirror was fetched before this wish was done, so that it cannot show it.
+
+    By the order of tickets, not by the time: whoever made the call may have begun long before.
+    """
+    if wish.answered_at is None or mirror.synced_at is None:
+        return True
+    done = wish.answer.get("ticket") if wish.answer else None
+    if done is None:  # It was refused or overtaken, so that there is nothing to be shown.
+        return mirror.synced_at < wish.answered_at
+    return bool(mirror.recorded_ticket <= done)
 
 
 def expire(checkout: Checkout, *, now: datetime) -> Intent:

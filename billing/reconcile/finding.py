@@ -90,6 +90,11 @@ KINDS = {
         "a subscription runs on because Stripe refused its end, or what was to go back with it",
         "Cancel it again, which asks Stripe anew; its intent in the admin says why it was refused.",
     ),
+    "charged_again": Kind(
+        LEAK,
+        "a subscription renews although a bank took a payment for it back",
+        "`--fix` has it end with its paid time.",
+    ),
     "paying_without_a_car": Kind(
         LEAK,
         "somebody pays and no car has Premium by it",

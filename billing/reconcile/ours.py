@@ -29,6 +29,8 @@ class Around:
     seats: dict[UUID, Seat]
     grants: dict[int, Grant]
     disputed: set[int]
+    lost: set[int]  # of which a bank has taken a payment back for good
+    stopping: set[str]  # of those, the ones that are about to end with their paid time
     ending: set[str]  # of which somebody has decided that they end now, unless Stripe refused it
     refused: dict[str, Intent]  # what came of that at Stripe, where it is nothing
     live: Counter[UUID]
@@ -49,6 +51,9 @@ def _around(batch: list[Subscription]) -> Around:
     subject_ids = {row.subject_id for row in batch if row.subject_id}
     bank = Dispute.objects.filter(invoice__subscription__in=batch)
     held = bank.exclude(status__in=Dispute.HARMLESS | Dispute.LOST)
+    lost = set(
+        bank.filter(status__in=Dispute.LOST).values_list("invoice__subscription_id", flat=True)
+    )
     ends = wishes.ends(row.stripe_subscription_id for row in batch)
     asked = [*wishes.refunds_of(ends.values()), *ends.values()]
     live = Subscription.objects.filter(subject__in=subject_ids, status__in=LIVE)
@@ -59,6 +64,8 @@ def _around(batch: list[Subscription]) -> Around:
             for grant in Grant.objects.filter(subscription__in=batch)
         },
         disputed=set(held.values_list("invoice__subscription_id", flat=True)),
+        lost=lost,
+        stopping=wishes.stopping(row.stripe_subscription_id for row in batch if row.pk in lost),
         ending={which for which, intent in ends.items() if not wishes.is_refused(intent)},
         refused={one.request["subscription"]: one for one in asked if wishes.is_refused(one)},
         live=Counter(i for i in live.values_list("subject_id", flat=True) if i),
@@ -75,6 +82,8 @@ def _look(row: Subscription, around: Around, now: datetime) -> Iterator[Found]:
         yield Found("end_refused", row.stripe_subscription_id, detail)
     if row.stripe_subscription_id in around.ending and _is_live(row):
         return  # It is about to end; that the call waits for long is found by its intent.
+    if _is_live(row) and _is_charged_again(row, around):
+        yield _sync("charged_again", row, f"paid until {_day(row.paid_through)}")
     seat = around.seats.get(row.subject_id) if row.subject_id else None
     holds = seat is not None and seat.subscription_id == row.pk
     yield from _seat(row, seat, holds=holds)
@@ -85,6 +94,12 @@ def _look(row: Subscription, around: Around, now: datetime) -> Iterator[Found]:
 
 def _is_live(row: Subscription) -> bool:
     return row.status in LIVE
+
+
+def _is_charged_again(row: Subscription, around: Around) -> bool:
+    """Whether it renews after a bank took a payment for it back, and nobody is about to stop it."""
+    stopping = row.stripe_subscription_id in around.stopping
+    return row.pk in around.lost and row.ends_at is None and not stopping
 
 
 def _payer(row: Subscription) -> Any:

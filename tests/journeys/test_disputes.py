@@ -155,8 +155,8 @@ def test_dispute_lost(paying: Journey, bank: Dashboard) -> None:
     never_again(paying)
 
 
-def test_dispute_lost_for_an_older_payment(paying: Journey, bank: Dashboard) -> None:
-    """The time that another payment pays for stays; the renewal stops."""
+def older_is_lost(paying: Journey, bank: Dashboard) -> None:
+    """A bank takes the first payment for good; the second has been made."""
     paying.goes_to(APRIL + timedelta(days=9))
     paying.expect(
         events=[fact("grant_changed", ends_at=MAY + GRACE)],
@@ -179,6 +179,12 @@ def test_dispute_lost_for_an_older_payment(paying: Journey, bank: Dashboard) -> 
         events=["dispute_lost", fact("renewal_stopped", paid_through=MAY)],
         mails=["dispute_lost"],
     )
+
+
+def test_dispute_lost_for_an_older_payment(paying: Journey, bank: Dashboard) -> None:
+    """The time that another payment pays for stays; the renewal stops."""
+    older_is_lost(paying, bank)
+
     told = letter(paying.owner)
     assert "your subscription ends on May 1, 2027, and nothing is charged again" in told
     assert "has ended" not in told
@@ -191,6 +197,24 @@ def test_dispute_lost_for_an_older_payment(paying: Journey, bank: Dashboard) -> 
     paying.expect()
     paying.at_boundary(MAY, before="premium", after="standard")
     paying.expect(events=["subscription_canceled"], car=STANDARD)  # The mail has told of it.
+    never_again(paying)
+
+
+def test_its_end_is_not_undone_on_stripes_pages(paying: Journey, bank: Dashboard) -> None:
+    """It is set again, however often: the payer reads of both."""
+    older_is_lost(paying, bank)
+    stripe_id = bank.subscription()["id"]
+    for _ in range(2):
+        bank.does(f"subscriptions/{stripe_id}", cancel_at="")
+        paying.expect(
+            events=[
+                fact("renewal_resumed", paid_through=MAY),
+                fact("renewal_stopped", paid_through=MAY),
+            ],
+            mails=["renewal_resumed", "cancel_scheduled"],
+        )
+    paying.at_boundary(MAY, before="premium", after="standard")
+    paying.expect(events=["subscription_canceled"], car=STANDARD)
     never_again(paying)
 
 

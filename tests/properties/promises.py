@@ -180,11 +180,13 @@ def owed(purchase: Purchase, contract: Contract) -> int:
 
     What a bank holds or took cannot be given back. A cent for each line may be lost in rounding.
     """
-    mine = [each for each in contract.invoices if each.paid and each.money and not each.bank]
-    if purchase.void or purchase.back == "full":
-        last = max(mine, key=lambda each: each.made, default=None)
-        every = sum(each.money for each in mine)
-        return every if purchase.void else last.money if last else 0
+    paid = [each for each in contract.invoices if each.paid and each.money]
+    mine = [each for each in paid if not each.bank]
+    if purchase.void:
+        return sum(each.money for each in mine)
+    if purchase.back == "full":
+        last = max(paid, key=lambda each: each.made, default=None)
+        return last.money if last and not last.bank else 0
     if purchase.back != "unused" or purchase.stopped is None:
         return 0
     if any(each.bank for each in contract.invoices):

@@ -178,6 +178,35 @@ def test_a_dispute_that_was_not_heard_of(stripe: Stripe, bought) -> None:
     assert run()[0] == 0
 
 
+def test_what_a_bank_took_back_for_is_not_charged_again(stripe: Stripe, bought) -> None:
+    """Its end was undone at Stripe before anybody here had seen it."""
+    _, mirror = bought
+    before = clock.now() - timedelta(days=31)
+    money = {"status": "paid", "currency": "usd", "total": 1000, "amount_paid": 1000}
+    earlier = mirror.invoices.create(
+        stripe_invoice_id="in_before", created_at=before, paid_through=clock.now(), **money
+    )
+    earlier.disputes.create(
+        stripe_dispute_id="du_before",
+        status="lost",
+        amount=1000,
+        currency="usd",
+        opened_at=before,
+        synced_at=clock.now(),
+    )
+    assert (run()[0], found()) == (1, {"charged_again"})
+
+    assert run(fix=True)[0] == 0  # It is about to end.
+
+    for intent in intents.due(clock.now()):
+        intents.retry(intent, now=clock.now())
+    there = stripe.get(f"subscriptions/{mirror.stripe_subscription_id}")
+    assert there["cancel_at"] == mirror.period_ends_at.timestamp()
+    read_events()
+    assert run(fix=True)[0] == 0
+    assert run()[0] == 0
+
+
 @pytest.mark.parametrize("ends", [False, True], ids=["paused", "and then ended"])
 def test_time_that_a_pause_has_credited_is_no_drift(stripe: Stripe, bought, ends: bool) -> None:
     _, mirror = bought
