@@ -52,11 +52,15 @@ def resolve(
     carried = [
         (plan, plan.codes_for(traits, subject_id), grant)
         for grant in grants
-        if (plan := catalog.plan(grant.plan)) is not None
+        if (grant.ends_at is None or now < grant.ends_at)
+        and (plan := catalog.plan(grant.plan)) is not None
     ]
+    if len(carried) == 1 and carried[0][2].starts_at <= now:  # As with most: until it ends.
+        [(plan, its, grant)] = carried
+        return Entitlement(plan.code, tuple(sorted(its)), grant.source, grant.ends_at)
     current = _verdict(carried, now)
     name, codes, reason = current
-    for at in sorted(_boundaries(grants, now)):
+    for at in sorted(_boundaries([grant for _, _, grant in carried], now)):
         if _verdict(carried, at) != current:
             return Entitlement(name, tuple(sorted(codes)), reason, at)
     return Entitlement(name, tuple(sorted(codes)), reason, None)

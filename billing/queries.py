@@ -29,8 +29,8 @@ PREMIUM = "premium"
 FACTS = """
     SELECT id, version, (
         SELECT coalesce(json_agg(json_build_array(
-            plan, extract(epoch FROM starts_at)::bigint,
-            extract(epoch FROM ends_at)::bigint, source
+            plan, date_part('epoch', starts_at)::bigint,
+            date_part('epoch', ends_at)::bigint, source
         ) ORDER BY starts_at, billing_grant.id), '[]')
         FROM billing_grant WHERE subject_id = billing_subject.id
     ) AS grants FROM billing_subject

@@ -36,7 +36,7 @@ class Caller:
         self.command = rounds.get(snapshots.key(token.vehicle_id.bytes))
         self.full_at = 0.0
         self.heard_until = 0  # until when nobody needs to note that it is there
-        self.vin = ""  # once it was asked for
+        self.vin = token.vin
         self.forget()
 
     def forget(self) -> None:

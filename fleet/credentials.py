@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import jwt
@@ -66,13 +66,13 @@ class TokenExpired(TokenInvalid):
     """The token was good once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What a token says."""
+class Token(NamedTuple):
+    """What a token says; one of the former form says no VIN."""
 
     vehicle_id: UUID
     generation: int
     expires_at: int
+    vin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +131,13 @@ def read(token: str, *, now: int) -> Token:
 
     Raises TokenInvalid, and of that TokenExpired for one that was ours.
     """
-    body, _key = _opened(token)
+    body, key = _opened(token)
     vehicle_id, generation, expires_at = _TOKEN.unpack_from(body)
     if expires_at <= now:
         raise TokenExpired("The token has expired; ask for a new one.")
-    return Token(UUID(bytes=vehicle_id), generation, expires_at)
-
-
-def vin(authorization: str) -> str | None:
-    """The VIN in a header that was read before; None if its token is of the former form."""
-    body, key = _opened(_bearer(authorization))
     sealed = body[_TOKEN.size :]
-    if not sealed:
-        return None
-    return _seal(key, body[: _TOKEN.size], sealed).rstrip(b"\0").decode() or None
+    vin = _seal(key, body[: _TOKEN.size], sealed).rstrip(b"\0").decode() if sealed else ""
+    return Token(UUID(bytes=vehicle_id), generation, expires_at, vin)
 
 
 def read_header(authorization: str, *, now: int) -> Token:

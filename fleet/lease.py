@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 from nacl.bindings import crypto_sign, crypto_sign_BYTES
 
 from fleet import signing
@@ -46,17 +45,17 @@ def sign(
 
     Raises signing.NoKey.
     """
-    secret, kid = signing.signer(schedule, now=now)
+    secret, kid, issuer = signing.signer(schedule, now=now)
     claims = {
-        "iss": settings.VEHICLE_AUDIENCE,
+        "iss": issuer,
         "sub": vin,
         "iat": now,
         "nbf": now,
         "exp": now + LIFETIME,
         "ver": version,
         "cat": catalog,
-        "consents": list(consents),
-        "grants": list(grants),
+        "consents": consents,
+        "grants": grants,
     }
     signed = b"%s.%s" % (_header(kid), _base64(orjson.dumps(claims)))
     return (b"%s.%s" % (signed, _base64(crypto_sign(signed, secret)[:crypto_sign_BYTES]))).decode()

@@ -27,7 +27,7 @@ TOGETHER = 500  # vehicles in a query
 MOST = 5_000  # vehicles that may wait
 PATIENCE = 5.0  # seconds for which a query is waited for
 PAUSE = 1.0  # seconds after a failure in which nobody asks
-GATHERING = 0.002  # seconds from the first who waits to the query, so that others share it
+GATHERING = 0.0005  # seconds from the first who waits to the query, so that others share it
 REST = 1.0  # seconds after the last query for which its connection is kept
 
 

@@ -88,10 +88,11 @@ def decode(vehicle_id: UUID, value: bytes, sets: Mapping[int, frozenset[str]]) -
         kind = value[7]
         if kind & _LONG == _LONG:
             return _decode_long(vehicle_id, value)
-        facts = _HEADS[kind & _LONG].unpack(value[:-2])
+        body = value[:-2]
+        facts = _HEADS[kind & _LONG].unpack(body)
     except _FAULTS as error:
         raise Poisoned(f"The snapshot of {vehicle_id} is not readable.") from error
-    return _decode_short(vehicle_id, value, facts, sets)
+    return _decode_short(vehicle_id, body, value[-2:], facts, sets)
 
 
 def version(value: bytes) -> int:
@@ -124,21 +125,21 @@ def _short(snapshot: Snapshot, traits_number: int) -> bytes | None:
 
 
 def _decode_short(
-    vehicle_id: UUID, value: bytes, facts: tuple[int, ...], sets: Mapping[int, frozenset[str]]
+    vehicle_id: UUID,
+    body: bytes,
+    sum_: bytes,
+    facts: tuple[int, ...],
+    sets: Mapping[int, frozenset[str]],
 ) -> Snapshot:
-    head, generation, number, *rest = facts
+    head, generation, number = facts[:3]
     traits = sets.get(number)
     if traits is None:
         raise UnknownTraits(number)
-    body = value[:-2]
     kind = head & 0xFF
-    if (
-        kind & ~(_LEARNING | _REMOVED | _LONG)
-        or _sum(vehicle_id, body, _seed(traits)) != value[-2:]
-    ):
+    if kind & ~(_LEARNING | _REMOVED | _LONG) or _sum(vehicle_id, body, _seed(traits)) != sum_:
         raise Poisoned(f"The snapshot of {vehicle_id} is not readable.")
     try:
-        grants = tuple([_grant(*rest[at : at + 3]) for at in range(0, len(rest), 3)])
+        grants = tuple([_grant(*facts[at : at + 3]) for at in range(3, len(facts), 3)])
     except KeyError as error:
         raise Poisoned(f"The snapshot of {vehicle_id} has a grant of {error}.") from error
     removed, consents = bool(kind & _REMOVED), _CONSENTS[kind & _LEARNING]

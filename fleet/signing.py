@@ -70,7 +70,7 @@ class Schedule(NamedTuple):
 
 
 BY_ENVIRONMENT = Schedule()
-_last: tuple[Schedule | None, int, Any, tuple[bytes, str]] = (None, 0, None, (b"", ""))
+_last: tuple[Schedule | None, int, Any, Any] = (None, 0, None, None)
 
 
 def parse(content: Mapping[str, Any]) -> Schedule:
@@ -83,26 +83,36 @@ def parse(content: Mapping[str, Any]) -> Schedule:
     )
 
 
-def signer(schedule: Schedule, *, now: int) -> tuple[bytes, str]:
-    """Return the secret key that signs at `now`, as libsodium takes it, and its name.
+class Signer(NamedTuple):
+    """Who signs: the secret key as libsodium takes it, its name, and in whose name it signs."""
+
+    secret: bytes
+    kid: str
+    issuer: str
+
+
+def signer(schedule: Schedule, *, now: int) -> Signer:
+    """Return who signs at `now`.
 
     The last answer is remembered: all that is signed in one second asks for the same. Raises NoKey.
     """
     global _last
     given, last = settings.LEASE_SIGNING_KEYS, _last
     if last[0] is schedule and last[1] == now and last[2] is given:
-        return last[3]
+        same: Signer = last[3]
+        return same
     found = _signer(schedule, now)
     _last = (schedule, now, given, found)
     return found
 
 
-def _signer(schedule: Schedule, now: int) -> tuple[bytes, str]:
+def _signer(schedule: Schedule, now: int) -> Signer:
     ours = seeds()
     for kid in _preferred(schedule, ours, now):
         # A lease may not outlive the publication of its key: see Note [The life of a lease key].
         if kid in ours and schedule.publishes(kid, now + LIFETIME):
-            return ours[kid].encode() + ours[kid].verify_key.encode(), kid
+            secret = ours[kid].encode() + ours[kid].verify_key.encode()
+            return Signer(secret, kid, settings.VEHICLE_AUDIENCE)
     raise NoKey("No key in LEASE_SIGNING_KEYS may sign leases now; see manage.py rotate_lease_keys")
 
 

@@ -142,9 +142,8 @@ async def _found(desk: Desk, caller: Caller, reply: Reply, *, now: int) -> Answe
     head = caller.head + next(caller.ring)
     if etag in tags:
         return 304, head, b""
-    if not caller.vin:
-        named = vin or credentials.vin(_text(reply.authorization))
-        caller.vin = named or await desk.vin(caller.vehicle_id)
+    if not caller.vin:  # Its token is of the former form.
+        caller.vin = vin or await desk.vin(caller.vehicle_id)
     return 200, head + JSON, _json(found.document(caller.vin))
 
 
@@ -237,4 +236,4 @@ def _text(header: bytes) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return orjson.dumps(value)
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)

@@ -167,7 +167,7 @@ def test_features_are_narrowed_to_what_the_car_can_do() -> None:
 def test_a_future_grant_is_in_the_lease_before_it_is_in_the_verdict() -> None:
     told = document(Grant("premium", NOW + 60, None, "factory"))
     assert told["plan"] == "standard"
-    assert told["features"] == []
+    assert told["features"] == ()
     assert read(told["lease"])["grants"][0]["from"] == NOW + 60
     assert read(told["lease"])["grants"][0]["until"] is None
 

@@ -42,7 +42,7 @@ def scheduled(known: dict[str, Key], **since: int) -> Schedule:
 
 
 def signs(schedule: Schedule, known: dict[str, Key], now: int) -> str:
-    _, kid = signing.signer(schedule, now=now)
+    kid = signing.signer(schedule, now=now).kid
     return next(name for name, key in known.items() if key.kid == kid)
 
 
