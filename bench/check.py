@@ -41,6 +41,7 @@ def _measured(
     """Each part in turn; says what it is at."""
     who = list(contest.contenders(ground, fleet, figures.vehicles))
     figures.labels = {each.name: each.label for each in who}
+    figures.noting = contest.ready(who, seconds)
     for name, shot in contest.rounds(who, rounds, seconds):
         figures.contest[name].append(shot)
         yield f"{name}: {shot.rate:,.0f}/s, p99 {shot.p99:.1f} ms"

@@ -38,6 +38,7 @@ def rounds(
     fleet.store(ground, SITE, cars)
     edge = ground.edge(SITE)
     contest.warm(edge.url, asks, seconds=seconds)
+    contest.noted()
     for number in range(count):
         first = number * 17_000
         shoot = partial(fire, edge.url, asks, core=LOAD, seconds=seconds, first=first)

@@ -2,18 +2,23 @@
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
+from bench import effort
 from bench.cars import Fleet, spread
 from bench.ground import CHECK, LOAD, Ground
 from bench.load import Shot, fire
 from bench.rivals import nginx
+from fleet import heard
 
 ASKED = 100_000  # vehicles, each with its own token
+OURS = ("304", "forgotten")  # an edge each
+WRITING = 30.0  # seconds for what is noted a minute after the first car
 NOOP = "bench.rivals.noop:application"
 UNCHANGED = "bench.rivals.noop:unchanged"
 NAIVE = "bench.rivals.naive:application"
@@ -62,10 +67,22 @@ def contenders(ground: Ground, fleet: Fleet, total: int) -> Iterator[Contender]:
     yield Contender("postgres", "a DRF view over PostgreSQL", f"{drf.address}/postgres", held, 200)
 
 
-def rounds(who: list[Contender], count: int, seconds: float) -> Iterator[tuple[str, Shot]]:
-    """Ask each in turn, round after round."""
+def ready(who: list[Contender], seconds: float) -> float:
+    """Have each meet its cars; return the work for a car that is noted, in microseconds."""
     for each in who:
         warm(each.url, each.asks, seconds=seconds, status=each.status)
+    return noted() / (len(OURS) * ASKED) * 1e6
+
+
+def noted() -> float:
+    """Wait until edges have noted the cars that they met, once an hour; the work, in seconds."""
+    before = effort.spent().all
+    time.sleep(heard.EVERY + WRITING)
+    return effort.spent().all - before
+
+
+def rounds(who: list[Contender], count: int, seconds: float) -> Iterator[tuple[str, Shot]]:
+    """Ask each in turn, round after round."""
     for number in range(count):
         # To and fro: who comes last in one round comes first in the next.
         for each in who[:: -1 if number % 2 else 1]:

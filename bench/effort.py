@@ -3,6 +3,7 @@
 On a busy machine this says more than the clock on the wall.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +39,8 @@ def move_postgres(core: int) -> None:
     """Have PostgreSQL run on this core; those of it that come later follow the first."""
     for pid, process in _ours().items():
         if process.name.startswith(_POSTGRES):
-            os.sched_setaffinity(pid, {core})
+            with contextlib.suppress(ProcessLookupError):  # One that has ended meanwhile.
+                os.sched_setaffinity(pid, {core})
 
 
 def _ours() -> dict[int, _Process]:

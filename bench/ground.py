@@ -28,6 +28,7 @@ from connectivity.local.valkey import celery_url, embedded_valkey
 from tests.running import ROOT, free_port
 
 SERVERS, LOAD = 0, 1  # cores
+POSTGRES = {"shared_buffers": "2GB"}  # as a server has; at `make run` it is a developer's 128 MB
 PATIENCE = 60.0
 # A data centre of each size, and one that is emptied; each has a Valkey of its own.
 SITES = ("small", "million", "large", "cold")
@@ -147,7 +148,9 @@ def standing() -> Iterator[Ground]:
             stack.enter_context(tempfile.TemporaryDirectory(prefix="connectivity-bench-"))
         )
         with on_core(SERVERS):
-            database = stack.enter_context(embedded_postgres(folder, durable=False))
+            database = stack.enter_context(
+                embedded_postgres(folder, durable=False, settings=POSTGRES)
+            )
             urls = {name: stack.enter_context(embedded_valkey(folder, name)) for name in SITES}
         os.sched_setaffinity(0, {LOAD})
         wished = environment.wishes({"APP_DATA_DIR": str(folder)}, ROOT)

@@ -49,6 +49,7 @@ def rounds(
         file = ground.folder / f"of-{site}"
         asked[site] = edge.url, fleet.requests(file, spread(vehicles, ASKED), tags=True)
         contest.warm(*asked[site], seconds=seconds)
+    contest.noted()
     for number in range(count):
         # To and fro: who comes last in one round comes first in the next.
         for site, (url, file) in list(asked.items())[:: -1 if number % 2 else 1]:

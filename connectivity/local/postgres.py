@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,14 +45,16 @@ FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 class Postgres:
     """One server on one data directory."""
 
-    def __init__(self, data_dir: Path, *, durable: bool) -> None:
+    def __init__(
+        self, data_dir: Path, *, durable: bool, settings: Mapping[str, str] | None = None
+    ) -> None:
         self._data_dir = data_dir.resolve()
         self._pgdata = self._data_dir / NAME
         self._log = self._data_dir / "log" / f"{NAME}.log"
         self._bin = postgres_bin()
         self._account = account_for(self._bin / "postgres", self._data_dir)
         self._sockets = socket_directory(self._data_dir, NAME, SOCKET)
-        self._settings = SETTINGS | ({} if durable else FORGETFUL)
+        self._settings = SETTINGS | ({} if durable else FORGETFUL) | dict(settings or {})
 
     @property
     def url(self) -> str:
@@ -172,12 +174,15 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def embedded_postgres(data_dir: Path, *, durable: bool) -> Iterator[str]:
+def embedded_postgres(
+    data_dir: Path, *, durable: bool, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run a server on `data_dir/postgres` and yield its DATABASE_URL.
 
-    `durable=False` trades what a power cut would lose for speed; the tests do. Raises CannotStart.
+    `durable=False` trades what a power cut would lose for speed; the tests do. `settings` are
+    PostgreSQL's own and come before ours. Raises CannotStart.
     """
-    server = Postgres(data_dir, durable=durable)
+    server = Postgres(data_dir, durable=durable, settings=settings)
     with running(server):
         server.create_database()
         yield server.url
