@@ -23,7 +23,7 @@ from billing.apps import _publish_first
 from tests import running
 from tests.postgres.base import remember
 from tests.servers import RECORDS
-from tests.sharing import Sharing
+from tests.sharing import Sharing, group
 
 NOW = datetime(2026, 11, 22, 8, 20, tzinfo=UTC)
 
@@ -159,4 +159,16 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Run]:
     folder = tmp_path_factory.mktemp("system")
     record = {"SANDBOX_RECORD": f"{os.environ[RECORDS]}/{uuid.uuid4()}.jsonl"}
     with running.started(running.fresh_shell(folder) | record) as run:
+        _started.append(run)
         yield run
+
+
+_started: list[running.Run] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Have the system go after the last test of its group, beside the tests that follow."""
+    is_over = nextitem is None or group(str(nextitem.path)) != group(str(item.path))
+    if _started and is_over and "PYTEST_XDIST_WORKER" in os.environ:
+        _started.pop().process.terminate()

@@ -4,9 +4,7 @@ The main job is done in it once, by hand as it were; each page is taken where an
 """
 
 import base64
-import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,8 +13,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
 from tests.browser.test_main_job import VIN, code_on_the_screen, pay, sign_in
+from tests.chromium import ARGUMENTS, MISSING, find
 from tests.running import ROOT, Run, fresh_shell, started
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -35,9 +33,9 @@ NOT_SOCIAL = ".ribbon, .top nav, .actions, .price, .foot, .landing > :not(.hero)
 
 def main() -> None:
     """Take them, or say that there is no browser to take them with."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    chromium = find()
     if not chromium:
-        sys.exit("No Chromium: install it (apt-get install chromium) or name it in CHROMIUM.")
+        sys.exit(MISSING)
     with (
         tempfile.TemporaryDirectory() as folder,
         started(fresh_shell(Path(folder))) as system,

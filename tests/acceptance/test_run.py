@@ -61,7 +61,9 @@ def refused(environ: dict[str, str]) -> str:
     return done.stdout
 
 
-def test_it_comes_up_is_joined_heals_and_stops_at_ctrl_c(environ: dict[str, str]) -> None:
+def test_it_comes_up_is_joined_heals_and_goes_on_after_kill_until_ctrl_c(
+    environ: dict[str, str],
+) -> None:
     with started(environ) as run:
         for variable, path in [
             *(("WEB_PORT", "/"), ("WEB_PORT", "/readyz"), ("EDGE_PORT", "/readyz")),
@@ -92,12 +94,20 @@ def test_it_comes_up_is_joined_heals_and_stops_at_ctrl_c(environ: dict[str, str]
         assert soon(lambda: "edge ended (killed by signal 9)" in run.said())
         assert soon(lambda: answers(run.url("EDGE_PORT", "/readyz")))
 
+        before = kept_in(run)
+        run.process.kill()
+        run.process.wait()
+        assert soon(lambda: not left_in(run.data_dir), 3.0), left_in(run.data_dir)
+
+    with started(environ, "make", "run") as run:
+        assert found_in(run) == before
         began = time.monotonic()
-        run.process.send_signal(signal.SIGINT)
-        assert run.process.wait(30) == 0
+        # A Ctrl-C in a terminal goes to all of the foreground: to make and to the supervisor.
+        os.killpg(run.process.pid, signal.SIGINT)
+        run.process.wait(30)
         assert time.monotonic() - began < 10
         assert left_in(run.data_dir) == []
-        assert run.said().endswith("Stopped.\n")
+        assert "Stopped." in run.said()
 
 
 def child(run: Run, word: str) -> int:
@@ -110,32 +120,25 @@ def child(run: Run, word: str) -> int:
     raise AssertionError(f"no child with {word} on its command line")
 
 
-def test_killed_it_leaves_nothing_and_make_run_goes_on_with_the_same_data(
-    environ: dict[str, str],
-) -> None:
-    with started(environ) as run:
-        before = run.joined()
-        with psycopg.connect(before["DATABASE_URL"]) as database:
-            database.execute("CREATE TABLE kept (word text)")
-            database.execute("INSERT INTO kept VALUES ('this')")
-        with Redis.from_url(json.loads(before["SITES"])["local"]) as site:
-            site.set("kept", "this")
-        run.process.kill()
-        run.process.wait()
-        assert soon(lambda: not left_in(run.data_dir), 3.0), left_in(run.data_dir)
+def kept_in(run: Run) -> dict[str, str]:
+    """What it is joined by, after something was kept in both of its databases."""
+    values = run.joined()
+    with psycopg.connect(values["DATABASE_URL"]) as database:
+        database.execute("CREATE TABLE kept (word text)")
+        database.execute("INSERT INTO kept VALUES ('this')")
+    with Redis.from_url(json.loads(values["SITES"])["local"]) as site:
+        site.set("kept", "this")
+    return values
 
-    with started(environ, "make", "run") as run:
-        after = run.joined()
-        with psycopg.connect(after["DATABASE_URL"]) as database:
-            assert database.execute("SELECT word FROM kept").fetchall() == [("this",)]
-        with Redis.from_url(json.loads(after["SITES"])["local"]) as site:
-            assert site.get("kept") == b"this"
-        assert after == before
-        # A Ctrl-C in a terminal goes to all of the foreground: to make and to the supervisor.
-        os.killpg(run.process.pid, signal.SIGINT)
-        run.process.wait(30)
-        assert left_in(run.data_dir) == []
-        assert "Stopped." in run.said()
+
+def found_in(run: Run) -> dict[str, str]:
+    """What it is joined by, if what was kept is still there."""
+    values = run.joined()
+    with psycopg.connect(values["DATABASE_URL"]) as database:
+        assert database.execute("SELECT word FROM kept").fetchall() == [("this",)]
+    with Redis.from_url(json.loads(values["SITES"])["local"]) as site:
+        assert site.get("kept") == b"this"
+    return values
 
 
 def test_a_step_that_fails_stops_the_start_with_its_own_words(environ: dict[str, str]) -> None:
@@ -150,7 +153,7 @@ def test_a_signal_while_it_starts_stops_it_too(environ: dict[str, str]) -> None:
     data_dir = Path(environ["APP_DATA_DIR"])
     process = subprocess.Popen(SUPERVISOR, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
     assert soon((data_dir / "log" / "prepare.log").exists)
-    process.terminate()
+    process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "is running" not in output

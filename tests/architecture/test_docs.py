@@ -13,7 +13,7 @@ OTHERS = (
     "connectivity/local/binaries.py",
     "sandbox/config.py",
     "sandbox/car/config.py",
-    "tests/browser/conftest.py",
+    "tests/chromium.py",
 )
 # `env.str("NAME", …)`, `os.environ.get("NAME")`, `"NAME" not in os.environ`.
 PRODUCT = r"\benv\.\w+\(\s*\"([A-Z_]+)\"|environ\.get\(\"([A-Z_]+)\"|\"([A-Z_]+)\" (?:not )?in os"

@@ -1,7 +1,5 @@
 """A headless Chromium, from the system; it speaks HTTP to the running system and nothing else."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,22 +14,16 @@ from playwright.sync_api import (
 )
 
 from tests.browser.beside import Beside
+from tests.chromium import ARGUMENTS, MISSING, find
 
 RESULTS = Path(__file__).parents[2] / "test-results"
-ARGUMENTS = [
-    "--no-sandbox",  # As root, Chromium refuses to run with it.
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 def _chromium() -> str:
-    named = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not named:
-        pytest.skip("No Chromium: install it (apt-get install chromium) or name it in CHROMIUM.")
-    return named
+    found = find()
+    if not found:
+        pytest.skip(MISSING)
+    return found
 
 
 @pytest.fixture(scope="module")

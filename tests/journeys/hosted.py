@@ -5,13 +5,13 @@ yet: Stripe may ask for more (a country, a postal code), and may change its page
 """
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, Request, Route, sync_playwright
 from playwright.sync_api import TimeoutError as TimedOut
+
+from tests.chromium import MISSING, find
 
 FIELDS = ("cardNumber", "cardExpiry", "cardCvc", "billingName")
 OURS = "http://testserver"
@@ -41,9 +41,9 @@ def visit(url: str, form: dict[str, str] | None) -> Answer:
 
 @contextlib.contextmanager
 def _browser() -> Iterator[Page]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    path = find()
     if not path:
-        pytest.skip("No Chromium: install it (apt-get install chromium) or name it in CHROMIUM.")
+        pytest.skip(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         page = browser.new_page(locale="en-US")

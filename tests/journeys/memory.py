@@ -40,28 +40,39 @@ def walk(journey: "Journey", name: str, way: Callable[[], str]) -> str:
     return _walked[where].shown
 
 
+class Kept:
+    """All that there is at one instant: in PostgreSQL, at Stripe, at the sites."""
+
+    def __init__(self, store: Any, schema: str) -> None:
+        self._rows = _kept(schema)
+        self._stripe = sqlite3.connect(":memory:", check_same_thread=False)
+        with store.reading() as tx:
+            tx.db.backup(self._stripe)
+        self._sites = {url: _values(url) for url in settings.SITES.values()}
+
+    def put_back(self, store: Any) -> None:
+        """Let all be as it was, with this store for Stripe's part."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._rows)
+        with store._connection() as db:
+            self._stripe.backup(db)
+        for url, values in self._sites.items():
+            _put_back(url, values)
+
+
 class Memory:
-    """All that there is at one instant: in PostgreSQL, at Stripe, at the sites, in the post."""
+    """What was kept, the post, and the people of a journey."""
 
     def __init__(self, journey: "Journey", schema: str, shown: str, read: dict[str, int]) -> None:
         self.shown = shown
-        self._rows = _kept(schema)
-        self._stripe = sqlite3.connect(":memory:", check_same_thread=False)
-        with journey.world.sandbox.store.reading() as tx:
-            tx.db.backup(self._stripe)
-        self._sites = {url: _values(url) for url in settings.SITES.values()}
+        self._kept = Kept(journey.world.sandbox.store, schema)
         self._letters = [*mail.outbox]
         self._owner, self._car = copy.copy(journey.owner.user), copy.copy(journey.car)
         self._at, self._read = journey.owner.at, read
 
     def come_back(self, journey: "Journey") -> None:
         """Let all be as it was, and let the journey be of the same people."""
-        with connection.cursor() as cursor:
-            cursor.execute(self._rows)
-        with journey.world.sandbox.store._connection() as db:
-            self._stripe.backup(db)
-        for url, values in self._sites.items():
-            _put_back(url, values)
+        self._kept.put_back(journey.world.sandbox.store)
         mail.outbox.extend(self._letters)
         journey.owner.user, journey.owner.at = copy.copy(self._owner), self._at
         journey.car = copy.copy(self._car)

@@ -4,6 +4,7 @@ An act that is refused changes nothing, so it promises nothing. It must never lo
 """
 
 import contextlib
+import copy
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -59,6 +60,15 @@ class Acts:
         self.promised = [Promised(owner="ann") for _ in self.cars]
         self._runs_on: dict[str, bool] = {}
         self._read: tuple[int, Ledger] | None = None
+
+    def __copy__(self) -> "Acts":
+        """The same cars and promises, for another sequence that begins with them."""
+        copied = object.__new__(Acts)
+        copied.stage, copied.people = self.stage, self.people
+        copied.cars = [Car(copy.copy(car.vehicle), car.key) for car in self.cars]
+        copied.promised = copy.deepcopy(self.promised)
+        copied._runs_on, copied._read = dict(self._runs_on), None
+        return copied
 
     @property
     def ledger(self) -> Ledger:

@@ -101,10 +101,6 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.tally.sequences += 1
         gc.collect(0 if self.tally.sequences % 20 else 2)
-        self.stage.clear()
-        self.acts = Acts(self.stage, self.people)
-        self.checks = Checks(self.acts)
-        fleet.tasks.sweep()
 
     @contextlib.contextmanager
     def _doing(self, *what: object) -> Iterator[None]:
@@ -164,18 +160,29 @@ class Machine(RuleBasedStateMachine):
         self, after: str, how: str, gift: str, paid: bool, price: str, card: str, audits: bool
     ) -> None:
         """How Stripe is set, what the first car came with, and whether it is subscribed."""
-        with self._doing("begins", gift or "bare", "paid" if paid else "unpaid"):
-            settings = {"after_retries": after, "portal_cancel": how}
-            self.stage.dashboard("POST", "/sandbox/stripe/settings", **settings)
-            self.checks.audits = audits
-            if gift:
-                self.acts.comes_with(0, gift, 30)
-            if paid:
-                self.acts.opens(0, price)
-                self.acts.pays(self.acts.purchases()[-1], GOOD)
-                if card != GOOD:  # One that fails when it is charged cannot pay at the page.
-                    [[_, contract]] = self.acts.contracts()
-                    self.acts.takes_card(self.acts.ledger.customers[contract.id], card)
+        where = (gift, price, card) if paid else (gift,)
+        self.acts: Acts = self.stage.begin(where, lambda: self._begun(*where))
+        self.checks = Checks(self.acts)
+        self.checks.audits = audits
+        settings = {"after_retries": after, "portal_cancel": how}
+        self.stage.dashboard("POST", "/sandbox/stripe/settings", **settings)
+        self.tally.note(["begins", gift or "bare", "paid" if paid else "unpaid"], took=True)
+        self.checks.look()
+
+    def _begun(self, gift: str, price: str = "", card: str = GOOD) -> Acts:
+        """Two cars, the first of which comes with a gift, or is paid for, or both."""
+        acts = Acts(self.stage, self.people)
+        fleet.tasks.sweep()
+        if gift:
+            acts.comes_with(0, gift, 30)
+        if price:
+            acts.opens(0, price)
+            acts.pays(acts.purchases()[-1], GOOD)
+            if card != GOOD:  # One that fails when it is charged cannot pay at the page.
+                [[_, contract]] = acts.contracts()
+                acts.takes_card(acts.ledger.customers[contract.id], card)
+        self.stage.settle()
+        return acts
 
     # Owners.
 
