@@ -6,10 +6,13 @@ The car's process writes `cars`; the screen's process writes `switches`. Neither
 other's word, so a pressed button is never lost to a poll that ends at the same moment.
 """
 
+import contextlib
 import dataclasses
+import fcntl
 import json
+import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -115,9 +118,10 @@ class Storage:
         # SQLite gives its journal files the mode of the database, so one mode guards all keys.
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        with _alone(data_dir):
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Ends the connection; what was saved stays."""
@@ -192,3 +196,14 @@ class Storage:
         self._db.execute("INSERT OR IGNORE INTO switches (vin) VALUES (?)", (vin,))
         self._db.execute(f"UPDATE switches SET {assignment} WHERE vin = ?", (vin,))  # noqa: S608 - the assignment is one of ours, never input
         self._db.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: of two that make a database WAL, SQLite fails one without a wait."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

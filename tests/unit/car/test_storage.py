@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,6 +48,15 @@ def test_processes_that_start_together_agree_on_the_keys(tmp_path):
         thread.join(20)
     assert len(got) == 4
     assert all(found == got[0] for found in got)
+
+
+def test_a_new_storage_may_be_opened_by_many_at_once(tmp_path):
+    def starts(number: int) -> tuple[int, bytes]:
+        folder = number // 4
+        return folder, Storage(tmp_path / str(folder)).enrol(["V1"], keys.new_key)["V1"]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(starts, range(400)))) == 100
 
 
 def test_a_memory_survives_whole(tmp_path):
